@@ -17,6 +17,12 @@ from sunshare_sim.units import FloatArray, IntArray
 MINUTES_PER_DAY = 1440
 
 
+def _offset_minutes(moment: datetime, zone: ZoneInfo) -> int:
+    offset = moment.astimezone(zone).utcoffset()
+    assert offset is not None, "an aware datetime has an offset"  # noqa: S101
+    return offset // timedelta(minutes=1)
+
+
 @dataclass(frozen=True)
 class TimeGrid:
     """Hold the slots of a run: `slots` intervals of `slot_minutes`, the first one starting at `start`.
@@ -70,11 +76,12 @@ class TimeGrid:
     def _local_minutes(self) -> IntArray:
         """Return local wall-clock minutes since 1970 at each slot's start, shape [slots]."""
         zone = ZoneInfo(self.timezone)
-        # The UTC offset only ever changes on a full quarter of an hour; one look-up an hour is enough and exact.
+        # UTC offsets change on the hour of the place's own clock, where grids begin: one look-up an hour is exact.
         per_hour = max(1, 60 // self.slot_minutes)
         offsets = np.array(
             [
-                (self.start + timedelta(minutes=self.slot_minutes * i)).astimezone(zone).utcoffset() // timedelta(minutes=1)  # type: ignore[operator]
+                (self.start + timedelta(minutes=self.slot_minutes * i)).astimezone(zone).utcoffset()
+                // timedelta(minutes=1)  # type: ignore[operator]
                 for i in range(0, self.slots, per_hour)
             ],
             dtype=np.int64,

@@ -1,0 +1,1 @@
+"""Who trades, and how: strategies on cohorts, and Mesa agents as live views on rows."""

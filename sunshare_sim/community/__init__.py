@@ -1,0 +1,1 @@
+"""The community: a scenario and its draws, cast once into frozen arrays."""

@@ -1,0 +1,1 @@
+"""The scenario file: schema, reading, errors with file and line."""

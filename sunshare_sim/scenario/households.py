@@ -1,0 +1,208 @@
+"""The section `households`: groups of homes, and what stands in them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from sunshare_sim.scenario.base import Draw, Lognormal, Names, Section, Uniform, check_name, field, within
+
+ANNUAL = "demand of a home in a year"
+SHARE = "share of the group's homes that have one"
+
+
+class SimbenchDemand(Section):
+    """Draw days from SimBench's household series: homes differ, and their peaks do not coincide."""
+
+    source: Literal["simbench"] = "simbench"
+    annual_kwh: Annotated[Draw, within(0, 1e7)] = field(
+        Lognormal(median=3000.0, sigma=0.45), ANNUAL, unit="kWh"
+    )
+    shapes: tuple[str, ...] = field(
+        (), "SimBench shapes to draw from; none given: the five single households"
+    )
+    bootstrap: bool = field(
+        True, "draw donor days for each home; without it every home follows its shape's own days"
+    )
+
+
+class BdewDemand(Section):
+    """Follow a standard load profile of the German utilities (BDEW), drawn apart by day and by home."""
+
+    source: Literal["bdew"] = "bdew"
+    annual_kwh: Annotated[Draw, within(0, 1e7)] = field(
+        Lognormal(median=3000.0, sigma=0.45), ANNUAL, unit="kWh"
+    )
+    profile: str = field("h0", "name of the profile: h0 (households), g0 .. g6 (trade), l0 .. l2 (farms)")
+
+
+class FileDemand(Section):
+    """Read demand from a file of the user's own, one column a home."""
+
+    source: Literal["file"] = "file"
+    path: str = field(..., "CSV or Parquet file, relative to the scenario file")
+    unit: Literal["kW", "W", "kWh", "Wh"] = field(..., "unit of the values; kWh and Wh are per row")
+    columns: tuple[str, ...] = field((), "columns to take, in the order of the homes; none given: all")
+    timezone: str = field("UTC", "zone of time stamps that carry none")
+
+
+class ValuesDemand(Section):
+    """Write demand out in the scenario, for a case small enough to check by hand."""
+
+    source: Literal["values"] = "values"
+    kwh: tuple[float, ...] = Field(
+        ...,
+        description="energy in each slot, repeated over the run",
+        min_length=1,
+        strict=False,
+        json_schema_extra={"unit": "kWh"},
+    )
+
+
+Demand = Annotated[SimbenchDemand | BdewDemand | FileDemand | ValuesDemand, Field(discriminator="source")]
+
+
+class PvlibSolar(Section):
+    """Compute solar generation with pvlib from the place's weather."""
+
+    source: Literal["pvlib"] = "pvlib"
+    share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
+    kwp: Annotated[Draw, within(0, 1e5)] = field(
+        Uniform(min=4.0, max=10.0), "rated power of the modules", unit="kWp"
+    )
+    tilt_deg: Annotated[Draw, within(0, 90)] = field(
+        Uniform(min=15.0, max=50.0), "tilt, drawn on whole degrees", unit="deg"
+    )
+    azimuth_deg: Annotated[Draw, within(0, 360)] = field(
+        Uniform(min=90.0, max=270.0), "azimuth, north 0, east 90, drawn on whole degrees", unit="deg"
+    )
+    dc_ac_ratio: float = field(
+        1.2, "rated power of the modules over that of the inverter", unit="1", ge=0.5, le=3
+    )
+
+
+class ValuesSolar(Section):
+    """Write solar generation out in the scenario, for a case small enough to check by hand."""
+
+    source: Literal["values"] = "values"
+    share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
+    kwp: float = field(1.0, "rated power, for the tables only", unit="kWp", gt=0)
+    kwh: tuple[float, ...] = Field(
+        ...,
+        description="energy in each slot, repeated over the run",
+        min_length=1,
+        strict=False,
+        json_schema_extra={"unit": "kWh"},
+    )
+
+
+Solar = Annotated[PvlibSolar | ValuesSolar, Field(discriminator="source")]
+
+
+class Battery(Section):
+    """Describe home batteries and how they are run.
+
+    The default round trip of 0.90 lies in the span of measured systems (HTW Berlin, Stromspeicher-Inspektion 2024).
+    """
+
+    share: float = field(1.0, SHARE + "; homes with solar first", unit="1", ge=0, le=1)
+    capacity_kwh: Annotated[Draw, within(0, 1e5)] = field(
+        Uniform(min=5.0, max=12.0), "usable capacity", unit="kWh"
+    )
+    power_kw: Annotated[Draw, within(0, 1e5)] = field(
+        Uniform(min=2.5, max=5.0), "largest charge and discharge, AC side", unit="kW"
+    )
+    round_trip_efficiency: float = field(0.90, "AC to AC, the same loss each way", unit="1", gt=0, le=1)
+    min_soc: float = field(0.0, "lowest state of charge", unit="1", ge=0, le=1)
+    max_soc: float = field(1.0, "highest state of charge", unit="1", ge=0, le=1)
+    initial_soc: float = field(0.5, "state of charge at the start", unit="1", ge=0, le=1)
+    dispatch: Literal["self_consumption"] = field("self_consumption", "surplus charges, deficit discharges")
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if not self.min_soc <= self.initial_soc <= self.max_soc:
+            raise ValueError("expected min_soc <= initial_soc <= max_soc")
+        return self
+
+
+class ElectricVehicle(Section):
+    """Describe electric vehicles that charge at home."""
+
+    share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
+    charger_kw: Annotated[Draw, within(1, 50)] = field(11.0, "largest charging power, AC side", unit="kW")
+    efficiency: float = field(0.89, "from the socket to the battery", unit="1", gt=0, le=1)
+    sessions_per_week: float = field(
+        3.0, "mean number of charging sessions (Electric Nation 2019)", unit="1/week", gt=0, le=14
+    )
+    charging: Literal["on_arrival", "spread"] = field(
+        "on_arrival", "full power at once, or evenly until departure"
+    )
+    sessions_file: str | None = field(
+        None, "CSV file of sessions instead of drawn ones, relative to the scenario file"
+    )
+
+
+class HeatPump(Section):
+    """Describe heat pumps, following SimBench's heat-pump series."""
+
+    share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
+    annual_kwh: Annotated[Draw, within(0, 1e6)] = field(Uniform(min=4000.0, max=8000.0), ANNUAL, unit="kWh")
+
+
+class StrategySpec(Section):
+    """Name a trading strategy and set its parameters."""
+
+    name: str = field("tariff_bound", "registered name of the strategy")
+    parameters: dict[str, float | int | str | bool] = field({}, "the strategy's own parameters")
+
+    @field_validator("name")
+    @classmethod
+    def _known_strategy(cls, name: str, info: ValidationInfo) -> str:
+        return (
+            check_name(name, info.context.strategies, "strategy") if isinstance(info.context, Names) else name
+        )
+
+
+class Group(Section):
+    """Describe homes that are alike in kind; what they own and how they differ is drawn."""
+
+    name: str = field("homes", "name of the group", pattern="^[a-z0-9][a-z0-9_-]*$")
+    kind: Literal["household", "enterprise"] = field("household", "who lives or works there")
+    count: int | None = field(None, "number of homes; else `share`", unit="1", ge=1, le=1_000_000)
+    share: float | None = field(None, "share of `households.count`; else `count`", unit="1", gt=0, le=1)
+    buses: tuple[str, ...] = field(
+        (), "buses of the homes, in order; none given: spread over the feeder's loads"
+    )
+    demand: Demand = field(SimbenchDemand(), "what the homes use")
+    heat_pump: HeatPump | None = field(None, "heat pumps, on top of the demand")
+    solar: Solar | None = field(None, "solar generation")
+    battery: Battery | None = field(None, "batteries")
+    ev: ElectricVehicle | None = field(None, "electric vehicles")
+    strategy: StrategySpec = field(StrategySpec(), "how the homes trade")
+
+    @field_validator("solar", mode="before")
+    @classmethod
+    def _pvlib_is_usual(cls, value: object) -> object:
+        return {"source": "pvlib", **value} if isinstance(value, Mapping) and "source" not in value else value
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.count is not None and self.share is not None:
+            raise ValueError("a group has `count` or `share`, not both")
+        return self
+
+
+class Households(Section):
+    """Say who lives on the feeder."""
+
+    count: int | None = field(
+        None, "number of homes; unset: one for each load of the feeder", unit="1", ge=1, le=1_000_000
+    )
+    groups: tuple[Group, ...] = field((Group(),), "groups of homes", min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Self:
+        names = [group.name for group in self.groups]
+        if len(set(names)) < len(names):
+            raise ValueError("two groups have the same name")
+        return self

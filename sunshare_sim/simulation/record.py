@@ -1,0 +1,125 @@
+"""What a slot leaves behind: rows of the run's tables, handed to the writer as arrays."""
+
+from typing import Final
+
+import numpy as np
+
+from sunshare_sim.results.store import RunWriter
+from sunshare_sim.simulation.slot import State
+from sunshare_sim.units import MICRO, FloatArray
+
+BUFFERED_SLOTS: Final = 96
+SLOT_COLUMNS: Final = (
+    "slot", "load_micro_kwh", "solar_micro_kwh", "ev_micro_kwh", "charge_micro_kwh", "discharge_micro_kwh",
+    "surplus_micro_kwh", "deficit_micro_kwh", "traded_micro_kwh", "import_micro_kwh", "export_micro_kwh",
+    "trades", "failed", "trade_value_micro", "wheeling_micro", "retail_micro_per_kwh", "feed_in_micro_per_kwh",
+)  # fmt: skip
+
+
+class RunRecorder:
+    """Write each finished slot to a run folder; memory does not grow with time.
+
+    Parameters
+    ----------
+    writer : RunWriter
+        Where the tables go.
+    panels : tuple of str
+        Home-by-slot quantities to keep, by column name such as ``soc_kwh``.
+    orders : bool
+        Whether to keep every order.
+    """
+
+    def __init__(self, writer: RunWriter, panels: tuple[str, ...] = (), *, orders: bool = False) -> None:
+        self.writer = writer
+        self.orders = orders
+        self._panels: dict[str, list[FloatArray]] = {name: [] for name in panels}
+        self._rows: list[tuple[int, ...]] = []
+        self._soc: list[float] = []
+
+    def slot(self, state: State) -> None:
+        """Add the slot's rows."""
+        self._rows.append(slot_row(state))
+        self._soc.append(float(state.soc_kwh.sum()))
+        self._add_trades(state)
+        if self.orders:
+            self._add_orders(state)
+        for name, rows in self._panels.items():
+            rows.append(panel_row(state, name))
+        if len(self._rows) == BUFFERED_SLOTS or state.slot == state.community.grid.slots - 1:
+            self.flush(state)
+
+    def flush(self, state: State) -> None:
+        """Hand the buffered rows to the writer."""
+        if not self._rows:
+            return
+        rows = np.array(self._rows, dtype=np.int64).T
+        columns = dict(zip(SLOT_COLUMNS, rows, strict=True))
+        self.writer.append(
+            "slots",
+            {
+                **columns,
+                "time": state.community.grid.starts[columns["slot"]],
+                "soc_kwh": np.array(self._soc),
+                "losses_kwh": np.zeros(len(self._soc)),
+            },
+        )
+        self._rows.clear()
+        self._soc.clear()
+        for name, panel in self._panels.items():
+            self.writer.panel(name, np.array(panel))
+            panel.clear()
+
+    def _add_trades(self, state: State) -> None:
+        trades, zone = state.trades, state.community.households.zone
+        if trades.energy.size:
+            self.writer.append(
+                "trades",
+                {
+                    "slot": np.int64(state.slot),
+                    "time": state.community.grid.starts[state.slot],
+                    "buyer": trades.buyer,
+                    "seller": trades.seller,
+                    "buyer_pool": zone[trades.buyer],
+                    "seller_pool": zone[trades.seller],
+                    "energy_micro_kwh": trades.energy,
+                    "price_micro_per_kwh": trades.price_micro,
+                    "charge_micro_per_kwh": trades.charge_micro,
+                    "status": np.minimum(state.status, 1),
+                },
+            )
+
+    def _add_orders(self, state: State) -> None:
+        orders = state.orders
+        if orders.owner.size:
+            self.writer.append(
+                "orders",
+                {
+                    "slot": np.int64(state.slot),
+                    "household": orders.owner,
+                    "side": (orders.side + 1) // 2,
+                    "pool": orders.pool,
+                    "price_micro_per_kwh": orders.price * state.tick_micro,
+                    "quantity_micro_kwh": orders.quantity,
+                },
+            )
+
+
+def slot_row(state: State) -> tuple[int, ...]:
+    """Return the slot's figures in the order of `SLOT_COLUMNS`."""
+    totals, prices, slot = state.totals, state.community.prices, state.slot
+    settled = state.settled
+    return (
+        slot, totals.load, totals.solar, totals.ev, totals.charge, totals.discharge,
+        totals.surplus, totals.deficit, settled.energy, totals.deficit - settled.energy, totals.surplus - settled.energy,
+        settled.trades, settled.failed, settled.value, settled.wheeling,
+        int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot]),
+    )  # fmt: skip
+
+
+def panel_row(state: State, name: str) -> FloatArray:
+    """Return one home-by-slot quantity of the slot [kWh], shape [homes]."""
+    if name == "soc_kwh":
+        return state.soc_kwh.copy()
+    if name == "net_kwh":
+        return state.net / MICRO
+    return np.array(getattr(state.flows, name.removesuffix("_kwh")))

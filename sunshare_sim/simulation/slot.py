@@ -1,0 +1,236 @@
+"""One slot, phase by phase, over one mutable `State`: the only thing in the package that changes as a run goes on.
+
+observe -> dispatch -> meter -> quote -> match -> settle -> learn -> record. Timing is `ex_post`: orders are placed when
+the slot's meters have been read, so only metered surplus is sold and every trade is delivered by definition.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from sunshare_sim.agents.strategy import Strategy, Tape, View, check_quotes
+from sunshare_sim.community.households import Community
+from sunshare_sim.devices.battery import self_consumption
+from sunshare_sim.devices.ev import EvState, arrive, charge_evs
+from sunshare_sim.ledger.billing import Accumulators, bill_slot
+from sunshare_sim.ledger.settlement import Ledger, Trades
+from sunshare_sim.market.mechanism import Mechanism, ReferencePrices
+from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.telemetry.meters import Flows, Totals, read_meters
+from sunshare_sim.units import MICRO, FloatArray, IntArray, limit_ticks, to_micro
+
+PREFETCH_VALUES: Final = (
+    1 << 19
+)  # home-slots of load and solar made at once: some 4 MB each, whatever the run's size
+
+
+class Recorder(Protocol):
+    """Take in a slot when it is over."""
+
+    def slot(self, state: "State") -> None:
+        """Record what `state` holds at the end of its slot."""
+
+
+@dataclass
+class Desk:
+    """A cohort at the market: its rows, its strategy, its own random stream, and what it saw this slot."""
+
+    name: str
+    members: slice
+    strategy: Strategy
+    rng: np.random.Generator
+    view: View | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Return whether the strategy takes in the tape."""
+        return type(self.strategy).learn is not Strategy.learn
+
+
+@dataclass
+class Wishes:
+    """The slot's orders before they arrive, one a home; quantity 0 for none; shape [homes]."""
+
+    side: IntArray
+    price: IntArray
+    quantity: IntArray
+
+
+@dataclass
+class State:
+    """Everything that changes during a run.
+
+    Arrays have one row a home (or car). What a slot's phases find out stays until the next slot overwrites it, so that
+    agents, recorders and tests can look at it.
+    """
+
+    community: Community
+    desks: tuple[Desk, ...]
+    mechanism: Mechanism
+    ledger: Ledger
+    arrivals: Callable[[int], IntArray]
+    recorder: Recorder
+    tick_micro: int
+    cap_ticks: int
+    flows: Flows
+    soc_kwh: FloatArray
+    ev: EvState
+    bills: Accumulators
+    last_price: float
+    net: IntArray
+    wishes: Wishes
+    slot: int = -1
+    totals: Totals = Totals(0, 0, 0, 0, 0, 0, 0)
+    orders: Orders | None = None
+    fills: Fills | None = None
+    trades: Trades | None = None
+    status: IntArray | None = None
+    prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
+
+    @property
+    def tick(self) -> float:
+        """Return the price tick [currency/kWh]."""
+        return self.tick_micro / MICRO
+
+
+def observe(state: State) -> None:
+    """Look up what homes use and generate in this slot, made some hundred thousand home-slots at a time."""
+    community, slot = state.community, state.slot
+    if state.prefetched is None or not state.prefetched[0] <= slot < state.prefetched[1]:
+        ahead = max(1, min(community.grid.slots_per_day, PREFETCH_VALUES // len(community.households)))
+        last = min(slot + ahead, community.grid.slots)
+        state.prefetched = (slot, last, community.load.block(slot, last), community.solar.block(slot, last))
+    first, _, load, solar = state.prefetched
+    state.flows = state.flows._replace(load=load[slot - first], solar=solar[slot - first])
+
+
+def dispatch(state: State) -> None:
+    """Charge the cars, then let each battery serve its own home."""
+    community, flows = state.community, state.flows
+    if community.fleet.home.size:
+        arrive(state.ev, community.fleet.sessions, state.slot)
+        charge_evs(state.ev, community.fleet.charger, state.slot, community.grid.hours)
+        flows.ev[:] = np.bincount(community.fleet.home, state.ev.charged_kwh, minlength=flows.ev.size)
+    self_consumption(
+        flows.load + flows.ev - flows.solar,
+        community.batteries,
+        state.soc_kwh,
+        community.grid.hours,
+        flows.charge,
+        flows.discharge,
+    )
+
+
+def meter(state: State) -> None:
+    """Read the meters: from here on, energy is an integer; surplus is minted as energy credits."""
+    state.totals = Totals(*read_meters(state.flows, state.net))
+    state.ledger.register_injections(state.slot, np.maximum(-state.net, 0))
+
+
+def quote(state: State) -> None:
+    """Ask each cohort what it wishes, hold it to its contract, and round its wishes to orders."""
+    prices, slot = state.community.prices, state.slot
+    side = np.sign(state.net)
+    net_kwh = state.net / MICRO
+    for desk in state.desks:
+        rows = desk.members
+        desk.view = View(
+            slot=slot,
+            net_kwh=net_kwh[rows],
+            side=side[rows].astype(np.float64),
+            soc_kwh=state.soc_kwh[rows],
+            retail_price=prices.retail_micro[slot] / MICRO,
+            feed_in_price=prices.feed_in_micro[slot] / MICRO,
+            last_price=state.last_price,
+            cap_price=state.cap_ticks * state.tick,
+            rng=desk.rng,
+        )
+        quotes = desk.strategy.quote(desk.view)
+        check_quotes(quotes, desk.view, cohort=desk.name)
+        # A price below one tick cannot be booked: an ask takes the lowest price there is, a bid stays away.
+        ticks = limit_ticks(quotes.price, side[rows], state.tick)
+        quantity = np.minimum(to_micro(quotes.quantity), np.abs(state.net[rows]))
+        state.wishes.quantity[rows] = np.where((ticks < 1) & (side[rows] > 0), 0, quantity)
+        state.wishes.price[rows] = np.minimum(np.maximum(ticks, 1), state.cap_ticks)
+    state.wishes.side[:] = side
+
+
+def match(state: State) -> None:
+    """Let the orders arrive in the slot's order and the mechanism clear them."""
+    wishes, slot, prices = state.wishes, state.slot, state.community.prices
+    arrival = state.arrivals(slot)
+    owner = arrival[wishes.quantity[arrival] > 0]
+    state.orders = Orders(
+        owner=owner,
+        side=wishes.side[owner],
+        pool=state.community.households.zone[owner],
+        price=wishes.price[owner],
+        quantity=wishes.quantity[owner],
+    )
+    reference = ReferencePrices(
+        retail=int(prices.retail_micro[slot]) // state.tick_micro,
+        feed_in=-(-int(prices.feed_in_micro[slot]) // state.tick_micro),
+    )
+    state.fills = state.mechanism.clear(state.orders, reference).fills
+
+
+def settle(state: State) -> None:
+    """Settle every trade on the ledger, bill what the grid supplied and took, check that nothing was lost.
+
+    A trade that reverts leaves its energy to the grid: the buyer's import and the seller's export.
+    """
+    fills, slot, prices = state.fills, state.slot, state.community.prices
+    assert fills is not None
+    trades = Trades(
+        buyer=fills.buyer,
+        seller=fills.seller,
+        energy=fills.quantity,
+        price_micro=fills.price * state.tick_micro,
+        charge_micro=fills.charge * state.tick_micro,
+    )
+    state.status = state.ledger.settle_batch(state.ledger.oracle, trades)
+    state.trades = trades
+    bill_slot(
+        state.bills, state.net, trades, state.status, (prices.retail_micro[slot], prices.feed_in_micro[slot])
+    )
+    state.ledger.deliver(state.net)
+    state.ledger.check_conservation()
+
+
+def learn(state: State) -> None:
+    """Publish the slot's tape and let learning strategies take it in; remember the mean local price."""
+    orders, trades = state.orders, state.trades
+    assert orders is not None and trades is not None
+    energy = trades.energy.sum()
+    if energy:
+        state.last_price = float(trades.price_micro @ (trades.energy / energy)) / MICRO
+    if not any(desk.learns for desk in state.desks):
+        return
+    tape = Tape(
+        side=orders.side,
+        order_price=orders.price * state.tick,
+        order_quantity=orders.quantity / MICRO,
+        price=trades.price_micro / MICRO,
+        quantity=trades.energy / MICRO,
+    )
+    for desk in state.desks:
+        if desk.learns and desk.view is not None:
+            desk.strategy.learn(desk.view, tape)
+
+
+def record(state: State) -> None:
+    """Hand the finished slot to the recorder."""
+    state.recorder.slot(state)
+
+
+Phase = Callable[[State], None]
+PHASES: Final[tuple[Phase, ...]] = (observe, dispatch, meter, quote, match, settle, learn, record)
+
+
+def run_slot(state: State, slot: int) -> None:
+    """Run all phases of one slot."""
+    state.slot = slot
+    for phase in PHASES:
+        phase(state)

@@ -1,0 +1,1 @@
+"""Meters and, later, the channel that carries their readings."""
