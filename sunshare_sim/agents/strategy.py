@@ -5,15 +5,17 @@ A strategy acts on a cohort, all homes that share it, as arrays; it never sees t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
 from sunshare_sim.errors import StrategyError, describe, did_you_mean
 from sunshare_sim.units import FloatArray, IntArray
 
-ENTRY_POINTS = "sunshare_sim.strategies"
+ENTRY_POINTS: Final = "sunshare_sim.strategies"
+_BUILT_IN: Final = ("basic", "zero_intelligence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ def strategy(name: str) -> Callable[[S], S]:
 
 def strategies() -> Mapping[str, type[Strategy]]:
     """Return all registered strategies by name, those of other installed packages included."""
+    for module in _BUILT_IN:
+        import_module(f"sunshare_sim.agents.{module}")
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name not in _REGISTRY:
             _REGISTRY[entry.name] = entry.load()

@@ -54,6 +54,11 @@ def group_sizes(households: Households, feeder_loads: int) -> list[int]:
     return sizes
 
 
+def sub_seed(seed: int, *names: str) -> int:
+    """Return the seed of a part of the run, such as one group's cars, for inputs that name their own streams."""
+    return int(stream(seed, *names).integers(2**62))
+
+
 def draw(law: float | Uniform | Lognormal, count: int, rng: np.random.Generator) -> FloatArray:
     """Return one value a home; a fixed number draws nothing."""
     if isinstance(law, Uniform):

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sunshare_sim.devices.battery import Batteries
+from sunshare_sim.devices.ev import Chargers
 from sunshare_sim.feeder.graph import Feeder
 from sunshare_sim.inputs.mobility import Sessions
 from sunshare_sim.inputs.tariffs import GridPrices
 from sunshare_sim.timegrid import TimeGrid
-from sunshare_sim.units import BoolArray, FloatArray, IntArray
+from sunshare_sim.units import FloatArray, IntArray
 
 PROSUMER, CONSUMER, ENTERPRISE = 0, 1, 2
 KINDS = ("Prosumer", "Consumer", "Enterprise")
@@ -79,18 +80,14 @@ class Fleet:
     ----------
     home : IntArray
         Home the car charges at, shape [cars].
-    power_kw, efficiency : FloatArray
-        Charger's AC power [kW] and the share that reaches the battery, shape [cars].
-    spread : BoolArray
-        True: charge evenly until departure; False: at full power on arrival; shape [cars].
+    chargers : Chargers
+        The charger of each car.
     sessions : Sessions
         All stays of all cars, in order of arrival.
     """
 
     home: IntArray
-    power_kw: FloatArray
-    efficiency: FloatArray
-    spread: BoolArray
+    chargers: Chargers
     sessions: Sessions
 
 
@@ -120,6 +117,8 @@ class Community:
         The grid's prices by slot.
     charges : IntArray
         Wheeling charge [ticks], shape [buyer zone, seller zone]; negative = forbidden.
+    sources : tuple of str
+        Where the data come from, with their licences.
     """
 
     grid: TimeGrid

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sunshare_sim.community.households import Series
 from sunshare_sim.units import FloatArray, IntArray
 
 
@@ -49,3 +50,40 @@ class RepeatedSeries:
     def block(self, first: int, last: int) -> FloatArray:
         """Return the energy of slots `first` to `last` [kWh], shape [last - first, homes]."""
         return np.multiply.outer(self.values[np.arange(first, last) % self.values.size], self.owns)
+
+
+@dataclass(frozen=True)
+class StackedSeries:
+    """Put series of different homes side by side, in the order of the homes.
+
+    Attributes
+    ----------
+    parts : tuple of Series
+        One a group; their homes follow one another.
+    """
+
+    parts: tuple[Series, ...]
+
+    def block(self, first: int, last: int) -> FloatArray:
+        """Return the energy of slots `first` to `last` [kWh], shape [last - first, homes]."""
+        return np.concatenate([part.block(first, last) for part in self.parts], axis=1)
+
+
+@dataclass(frozen=True)
+class SummedSeries:
+    """Add up series of the same homes, such as a household's demand and its heat pump.
+
+    Attributes
+    ----------
+    parts : tuple of Series
+        All of the same homes.
+    """
+
+    parts: tuple[Series, ...]
+
+    def block(self, first: int, last: int) -> FloatArray:
+        """Return the energy of slots `first` to `last` [kWh], shape [last - first, homes]."""
+        total = self.parts[0].block(first, last)
+        for part in self.parts[1:]:
+            total = total + part.block(first, last)
+        return total

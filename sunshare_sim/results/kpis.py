@@ -6,8 +6,8 @@ The usual definitions of self-consumption and self-sufficiency are those of Luth
 (doi:10.1016/j.apenergy.2014.12.028), taken here for the community as a whole and for its homes alone.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,12 @@ from sunshare_sim.units import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-Columns = Mapping[str, Any]  # columns of a table as a `Run` shows them: a DataFrame or a dict of arrays
+
+class Columns(Protocol):
+    """Promise the columns of a table as a `Run` shows them: a DataFrame, or a dict of arrays."""
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """Return a column by name."""
 
 
 class Kpi(NamedTuple):

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -83,11 +83,19 @@ class Run:
             self._tables[name] = as_frame(name, self._stored(name))
         return self._tables[name]
 
-    def exact(self, name: str) -> "pd.DataFrame":
-        """Return the table `name` as it is kept: money and traded energy in whole 1e-6 units, int64."""
+    def exact(self, name: str, columns: Iterable[str] | None = None) -> "pd.DataFrame":
+        """Return the table `name` as it is kept: money and traded energy in whole 1e-6 units, int64.
+
+        Parameters
+        ----------
+        name : str
+            Name of the table.
+        columns : iterable of str, optional
+            Read these columns only, by stored name: a year of trades is large.
+        """
         import pandas as pd
 
-        return pd.DataFrame(dict(self._stored(name)))
+        return pd.DataFrame(dict(self._stored(name, columns)), copy=False)
 
     def panel(self, name: str) -> "pd.DataFrame":
         """Return the home-by-slot quantity `name`: rows = start of the slot (UTC), columns = household."""
@@ -191,19 +199,23 @@ class Run:
         same_tables = all(self.exact(name).equals(other.exact(name)) for name in tables)
         return same_tables and all(self.panel(name).equals(other.panel(name)) for name in self.panels)
 
-    def _stored(self, name: str) -> Mapping[str, Any]:
+    def _stored(self, name: str, only: Iterable[str] | None = None) -> Mapping[str, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = schema_of(name)
-        file = f"{name}.parquet"
+        schema, file = schema_of(name), f"{name}.parquet"
         if schema.optional and file not in self.manifest["files"]:
             what, hint = "this run did not keep the table", f"set results.{name}: true and run again"
             raise ResultError(describe(what, where=name, hint=hint))
+        columns = {column.stored_name: column for column in schema.columns}
+        wanted = list(columns) if only is None else list(only)
+        for unknown in (column for column in wanted if column not in columns):
+            hint = did_you_mean(unknown, columns)
+            raise ResultError(describe("unknown column", where=name, got=unknown, hint=hint))
         path = self._verified(file)
         try:
-            table = pq.read_table(path, columns=[column.stored_name for column in schema.columns])
-            return {c.stored_name: _values(c, table.column(c.stored_name)) for c in schema.columns}
+            table = pq.read_table(path, columns=wanted)
+            return {column: _values(columns[column], table.column(column)) for column in wanted}
         except (pa.ArrowException, KeyError) as error:
             raise ResultError(
                 describe(f"cannot be read as table {name!r}: {error}", where=str(path))
@@ -257,29 +269,22 @@ class Run:
 def format_value(value: float, unit: str, currency: str) -> str:
     """Return a key figure as people read it.
 
-    >>> format_value(0.4567, "1", "EUR"), format_value(1234.5, "currency", "EUR"), format_value(0.1, "kW", "EUR")
-    ('0.457', '1,234.50 EUR', '0.100 kW')
+    >>> format_value(0.4567, "1", "EUR"), format_value(1234.5, "currency", "EUR")
+    ('0.457', '1,234.50 EUR')
     """
     if np.isnan(value):
         return "none"
-    unit = unit.replace("currency", currency)
     if unit == "1":
-        return f"{value:,.0f}" if value == round(value) and abs(value) > 1 else f"{value:.3f}"
-    digits = (
-        4
-        if "/" in unit
-        else 2
-        if unit == currency
-        else max(0, 3 - len(str(int(abs(value)))) + (abs(value) < 1))
-    )
-    return f"{value:,.{digits}f} {unit}"
+        return f"{value:,.0f}" if value == round(value) else f"{value:.3f}"
+    digits = 4 if "/" in unit else 2
+    return f"{value:,.{digits}f} {unit.replace('currency', currency)}"
 
 
 def _values(column: Column, chunks: Any) -> Any:
     if column.kind != "choice":
         return chunks.to_numpy()
     array = chunks.unify_dictionaries().combine_chunks()
-    array = array.chunk(0) if hasattr(array, "chunk") else array
+    # Parquet promises the words, not their order in its dictionary.
     positions = [column.choices.index(choice) for choice in array.dictionary.to_pylist()]
     return np.array(positions, dtype=np.int8)[array.indices.to_numpy()]
 

@@ -108,7 +108,7 @@ def as_frame(table: str, columns: Mapping[str, Any]) -> "pd.DataFrame":
 
     schema = schema_of(table)
     shown = {column.name: _shown(column, columns[column.stored_name]) for column in schema.columns}
-    frame = pd.DataFrame(shown)
+    frame = pd.DataFrame(shown, copy=False)
     frame.attrs["units"] = {column.name: column.unit for column in schema.columns}
     return frame
 
@@ -125,25 +125,7 @@ def _shown(column: Column, values: Any) -> Any:
         return pd.Categorical.from_codes(np.asarray(values, dtype=np.int8), dtype=choices)
     if column.kind == "text":
         return np.asarray(values, dtype=object)
-    return np.asarray(values).astype(column.kind)
-
-
-def markdown() -> str:
-    """Return the manual of all tables, one Markdown table each."""
-    parts = []
-    for schema in TABLES.values():
-        rows = [_markdown_row(name, column) for name, column in schema.stored()]
-        head = "| column | type | unit | meaning |\n|---|---|---|---|\n"
-        parts.append(f"### {schema.name}\n\n{schema.text}\n\n{head}" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
-
-
-def _markdown_row(name: str, column: Column) -> str:
-    exact = column.kind == "micro"
-    unit = f"1e-6 {column.unit}" if exact else column.unit
-    kind = {"micro": "int64", "time": "timestamp[ms, UTC]", "choice": "text"}.get(column.kind, column.kind)
-    text = f"{column.text}: {' or '.join(column.choices)}" if column.choices else column.text
-    return f"| `{name}` | {kind} | {unit} | {text}{', exact' if exact else ''} |"
+    return np.asarray(values).astype(column.kind, copy=False)
 
 
 KWH, MONEY, PRICE = "kWh", "currency", "currency/kWh"
@@ -266,7 +248,7 @@ _BUSES = TableSchema(
     (
         Column("bus", "int32", "", "number of the bus, from 0"),
         Column("name", "text", "", "name of the bus"),
-        Column("zone", "int32", "", "zone it lies in, -1 = none (the substation)"),
+        Column("zone", "int32", "", "zone it lies in"),
         Column("x", "float64", "", "position to draw it at, NaN = unknown"),
         Column("y", "float64", "", "position to draw it at, NaN = unknown"),
         Column("households", "int32", "1", "number of homes on the bus"),
@@ -290,13 +272,13 @@ _BLOCKS = TableSchema(
     "blocks",
     "One row a block of the ledger.",
     (
-        Column("number", "int32", "", "number of the block"),
-        SLOT,
-        TIME,
+        Column("number", "int32", "", "number of the block, from 0"),
+        Column("slot", "int32", "", "last slot whose trades it holds"),
+        Column("time", "time", "", "when it was made, UTC"),
         Column("trades", "int32", "1", "number of receipts in the block"),
-        Column("previous_hash", "text", "", "hash of the header before, hexadecimal"),
-        Column("receipts_hash", "text", "", "Merkle root of the receipts, hexadecimal"),
-        Column("header_hash", "text", "", "hash of this header, hexadecimal"),
+        Column("previous_hash", "text", "", "header_hash of the block before, hexadecimal"),
+        Column("receipts_hash", "text", "", "SHA-256 of the block's receipts, hexadecimal"),
+        Column("header_hash", "text", "", "SHA-256 of this block's header, hexadecimal"),
     ),
 )
 _EVENTS = TableSchema(

@@ -1,10 +1,20 @@
 """What all sections of a scenario share: frozen models, documented fields, numbers that may be drawn."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from sunshare_sim.errors import did_you_mean
 
@@ -16,18 +26,37 @@ class Names(NamedTuple):
     strategies: Collection[str] = ()
 
 
+MANY_NAMES = 30
+FILE = "file-path"
+
+
+def mistake(what: str, *, key: str = "", got: object = None, expected: str = "", hint: str = "") -> PydanticCustomError:
+    """Return an error for a validator to raise; `load` gives it its place and its line.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong.
+    key : str
+        Key inside the validated section that is to blame; empty when it is the value itself.
+    got : object
+        What was found, where that is more than the value itself.
+    expected : str
+        What would have been right.
+    hint : str
+        How to mend it.
+    """
+    text = "; ".join(part for part in (what, expected and f"expected {expected}", hint) if part)
+    context = {"what": what, "key": key, "got": got, "expected": expected, "hint": hint}
+    # The text stands in the context, because the template may only be a literal.
+    return PydanticCustomError("mistake", "{text}", {**context, "text": text})
+
+
 def check_name(name: str, valid: Collection[str], what: str) -> str:
     """Return `name` if it is valid or nothing is known of validity, else raise with the nearest name."""
     if valid and name not in valid:
-        raise PydanticCustomError(
-            "unknown_name",
-            "unknown {what}; expected one of {valid}{hint}",
-            {
-                "what": what,
-                "valid": ", ".join(sorted(valid)),
-                "hint": f"; {h}" if (h := did_you_mean(name, valid)) else "",
-            },
-        )
+        expected = f"one of {', '.join(sorted(valid))}" if len(valid) <= MANY_NAMES else ""
+        raise mistake(f"unknown {what}", expected=expected, hint=did_you_mean(name, valid))
     return name
 
 
@@ -39,7 +68,7 @@ class Section(BaseModel):
     )
 
 
-def field(default: Any, description: str, *, unit: str = "", **limits: Any) -> Any:
+def field(default: Any, description: str, *, unit: str = "", file: bool = False, **limits: Any) -> Any:
     """Return a pydantic field with a one-line description, a unit and a range.
 
     Parameters
@@ -50,14 +79,16 @@ def field(default: Any, description: str, *, unit: str = "", **limits: Any) -> A
         One line, for the published schema and for error messages.
     unit : str
         Unit of a number; empty where there is none.
+    file : bool
+        Whether the value is the path of a file, relative to the scenario file that names it.
     **limits
         pydantic's ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``pattern``.
     """
-    extra = {"unit": unit} if unit else None
-    if isinstance(default, tuple):
+    extra: dict[str, Any] = ({"unit": unit} if unit else {}) | ({"format": FILE} if file else {})
+    if isinstance(default, tuple) or limits.get("min_length"):
         # YAML knows lists only; what holds them here is a tuple, so that a scenario stays frozen.
         limits["strict"] = False
-    return Field(default, description=description, json_schema_extra=extra, **limits)
+    return Field(default, description=description, json_schema_extra=extra or None, **limits)
 
 
 class Uniform(Section):
@@ -69,7 +100,7 @@ class Uniform(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
-            raise ValueError(f"min is above max: {self.min:g} > {self.max:g}")
+            raise mistake("min is above max", key="min", expected=f"at most max, {self.max:g}")
         return self
 
 
@@ -83,7 +114,9 @@ class Lognormal(Section):
 def _kind_of_draw(value: object) -> str:
     if isinstance(value, Mapping):
         return "lognormal" if "median" in value or "sigma" in value else "uniform"
-    return {Uniform: "uniform", Lognormal: "lognormal"}.get(type(value), "number")
+    if isinstance(value, Uniform):
+        return "uniform"
+    return "lognormal" if isinstance(value, Lognormal) else "number"
 
 
 Draw = Annotated[
@@ -95,17 +128,33 @@ Draw = Annotated[
 """A number, `{min, max}` (uniform) or `{median, sigma}` (lognormal): one value a home."""
 
 
-def within(low: float, high: float) -> AfterValidator:
-    """Return a validator that holds a `Draw` between two bounds, whatever its form."""
+@dataclass(frozen=True)
+class Within:
+    """Hold the numbers of a `Draw` between two bounds, whatever its form."""
 
-    def check(draw: float | Uniform | Lognormal) -> float | Uniform | Lognormal:
-        if isinstance(draw, Uniform):
-            values = [draw.min, draw.max]
-        else:
-            values = [draw.median if isinstance(draw, Lognormal) else draw]
-        for value in values:
-            if not low <= value <= high:
-                raise ValueError(f"out of range: {value:g}; expected {low:g} to {high:g}")
+    low: float
+    high: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate the bounds after the draw itself."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Publish the bounds of a plain number."""
+        found = handler(schema)
+        for form in found.get("oneOf", []):
+            if form.get("type") == "number":
+                form |= {"minimum": self.low, "maximum": self.high}
+        return found
+
+    def _check(self, draw: float | Uniform | Lognormal) -> float | Uniform | Lognormal:
+        numbers = draw.model_dump() if isinstance(draw, Section) else {"": draw}
+        for key in ("", "min", "max", "median"):
+            if key in numbers and not self.low <= numbers[key] <= self.high:
+                raise mistake("out of range", key=key, expected=f"{self.low:,g} to {self.high:,g}")
         return draw
 
-    return AfterValidator(check)
+
+def within(low: float, high: float) -> Within:
+    """Return the constraint that holds a `Draw` between two bounds, whatever its form."""
+    return Within(low, high)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from sunshare_sim.scenario.base import Draw, Lognormal, Names, Section, Uniform, check_name, field, within
+from sunshare_sim.scenario.base import Draw, Lognormal, Names, Section, Uniform, check_name, field, mistake, within
 
 ANNUAL = "demand of a home in a year"
 SHARE = "share of the group's homes that have one"
@@ -22,7 +22,8 @@ class SimbenchDemand(Section):
         (), "SimBench shapes to draw from; none given: the five single households"
     )
     bootstrap: bool = field(
-        True, "draw donor days for each home; without it every home follows its shape's own days"
+        default=True,
+        description="draw donor days for each home; without it every home follows its shape's own days",
     )
 
 
@@ -40,7 +41,7 @@ class FileDemand(Section):
     """Read demand from a file of the user's own, one column a home."""
 
     source: Literal["file"] = "file"
-    path: str = field(..., "CSV or Parquet file, relative to the scenario file")
+    path: str = field(..., "CSV or Parquet file, relative to the scenario file", file=True)
     unit: Literal["kW", "W", "kWh", "Wh"] = field(..., "unit of the values; kWh and Wh are per row")
     columns: tuple[str, ...] = field((), "columns to take, in the order of the homes; none given: all")
     timezone: str = field("UTC", "zone of time stamps that carry none")
@@ -50,12 +51,8 @@ class ValuesDemand(Section):
     """Write demand out in the scenario, for a case small enough to check by hand."""
 
     source: Literal["values"] = "values"
-    kwh: tuple[float, ...] = Field(
-        ...,
-        description="energy in each slot, repeated over the run",
-        min_length=1,
-        strict=False,
-        json_schema_extra={"unit": "kWh"},
+    kwh: tuple[float, ...] = field(
+        ..., "energy in each slot, repeated over the run", unit="kWh", min_length=1
     )
 
 
@@ -87,12 +84,8 @@ class ValuesSolar(Section):
     source: Literal["values"] = "values"
     share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
     kwp: float = field(1.0, "rated power, for the tables only", unit="kWp", gt=0)
-    kwh: tuple[float, ...] = Field(
-        ...,
-        description="energy in each slot, repeated over the run",
-        min_length=1,
-        strict=False,
-        json_schema_extra={"unit": "kWh"},
+    kwh: tuple[float, ...] = field(
+        ..., "energy in each slot, repeated over the run", unit="kWh", min_length=1
     )
 
 
@@ -121,7 +114,8 @@ class Battery(Section):
     @model_validator(mode="after")
     def _window(self) -> Self:
         if not self.min_soc <= self.initial_soc <= self.max_soc:
-            raise ValueError("expected min_soc <= initial_soc <= max_soc")
+            key = "initial_soc" if self.min_soc <= self.max_soc else "min_soc"
+            raise mistake("states of charge in the wrong order", key=key, expected="min_soc <= initial_soc <= max_soc")
         return self
 
 
@@ -138,7 +132,7 @@ class ElectricVehicle(Section):
         "on_arrival", "full power at once, or evenly until departure"
     )
     sessions_file: str | None = field(
-        None, "CSV file of sessions instead of drawn ones, relative to the scenario file"
+        None, "CSV file of sessions instead of drawn ones, relative to the scenario file", file=True
     )
 
 
@@ -188,7 +182,7 @@ class Group(Section):
     @model_validator(mode="after")
     def _one_size(self) -> Self:
         if self.count is not None and self.share is not None:
-            raise ValueError("a group has `count` or `share`, not both")
+            raise mistake("a group has `count` or `share`, not both", key="share", hint="remove one of the two")
         return self
 
 
@@ -203,6 +197,7 @@ class Households(Section):
     @model_validator(mode="after")
     def _distinct_names(self) -> Self:
         names = [group.name for group in self.groups]
-        if len(set(names)) < len(names):
-            raise ValueError("two groups have the same name")
+        twice = [i for i, name in enumerate(names) if name in names[:i]]
+        if twice:
+            raise mistake("two groups have the same name", key=f"groups.{twice[0]}.name", hint="give each its own")
         return self

@@ -4,12 +4,14 @@ Names that only higher layers know (strategies, mechanisms) are checked through 
 module stays at the bottom of the house; see `base.Names`.
 """
 
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from sunshare_sim.scenario.base import Names, Section, check_name, field
+from sunshare_sim.scenario.base import Names, Section, check_name, field, mistake
 from sunshare_sim.scenario.households import Households
 
 
@@ -24,6 +26,14 @@ class Time(Section):
     slot_minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60] = field(
         15, "length of a market slot", unit="min"
     )
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _written_as_text(cls, value: object) -> object:
+        # YAML 1.2 has no dates: what stands in the file is a text.
+        with suppress(ValueError):
+            return date.fromisoformat(value) if isinstance(value, str) else value
+        return value
 
 
 class DwdTry(Section):
@@ -44,14 +54,16 @@ class ClearSky(Section):
     """Compute a clear sky and draw clouds over it, where there is no weather file."""
 
     source: Literal["clear_sky"] = "clear_sky"
-    clouds: bool = field(True, "draw clouds from the stream 'weather'; without them the sky stays clear")
+    clouds: bool = field(
+        default=True, description="draw clouds from the stream 'weather'; without them the sky stays clear"
+    )
 
 
 class WeatherFile(Section):
     """Read weather from a file of the user's own."""
 
     source: Literal["file"] = "file"
-    path: str = field(..., "CSV, Parquet, EPW or TMY3 file, relative to the scenario file")
+    path: str = field(..., "CSV, Parquet, EPW or TMY3 file, relative to the scenario file", file=True)
 
 
 Weather = Annotated[DwdTry | Tmy | ClearSky | WeatherFile, Field(discriminator="source")]
@@ -70,9 +82,13 @@ class Place(Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        from zoneinfo import available_timezones
-
-        return check_name(name, available_timezones(), "time zone") if name not in {"UTC"} else name
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            # The list of all zones is read from hundreds of files, so only when it is needed.
+            check_name(name, available_timezones(), "time zone")
+            raise mistake("unknown time zone", expected="an IANA name such as Europe/Berlin") from None
+        return name
 
 
 Zones = Literal["feeder", "transformer"] | dict[str, str]
@@ -102,7 +118,7 @@ class FeederFile(Section):
     """Read a feeder from a pandapower JSON file of the user's own."""
 
     source: Literal["file"] = "file"
-    path: str = field(..., "pandapower JSON file, relative to the scenario file")
+    path: str = field(..., "pandapower JSON file, relative to the scenario file", file=True)
     zones: Zones = field("feeder", ZONES)
     copies: int = field(1, COPIES, unit="1", ge=1, le=10_000)
 
@@ -125,7 +141,7 @@ class InlineFeeder(Section):
     substation: str = field("substation", "name of the low-voltage busbar of the transformer")
     transformer_kva: float = field(100.0, "rating of the transformer", unit="kVA", gt=0)
     voltage_kv: float = field(0.4, "nominal voltage", unit="kV", gt=0)
-    lines: tuple[Line, ...] = Field(..., description="lines of the feeder", min_length=1, strict=False)
+    lines: tuple[Line, ...] = field(..., "lines of the feeder", min_length=1)
     zones: Zones = field("feeder", ZONES)
     copies: int = field(1, COPIES, unit="1", ge=1, le=10_000)
 
@@ -239,8 +255,8 @@ class Results(Section):
     """Say what a run writes beside its standard tables."""
 
     panels: tuple[Panel, ...] = field((), "home-by-slot quantities to keep")
-    orders: bool = field(False, "keep every order (large)")
-    figures: bool = field(True, "draw the four standard figures")
+    orders: bool = field(default=False, description="keep every order (large)")
+    figures: bool = field(default=True, description="draw the four standard figures")
 
 
 class Scenario(Section):

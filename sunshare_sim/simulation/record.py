@@ -1,12 +1,15 @@
 """What a slot leaves behind: rows of the run's tables, handed to the writer as arrays."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from sunshare_sim.results.store import RunWriter
 from sunshare_sim.simulation.slot import State
 from sunshare_sim.units import MICRO, FloatArray
+
+Array = npt.NDArray[Any]
 
 BUFFERED_SLOTS: Final = 96
 SLOT_COLUMNS: Final = (
@@ -35,6 +38,7 @@ class RunRecorder:
         self._panels: dict[str, list[FloatArray]] = {name: [] for name in panels}
         self._rows: list[tuple[int, ...]] = []
         self._soc: list[float] = []
+        self._slots: list[dict[str, Array]] = []
 
     def slot(self, state: State) -> None:
         """Add the slot's rows."""
@@ -45,29 +49,47 @@ class RunRecorder:
             self._add_orders(state)
         for name, rows in self._panels.items():
             rows.append(panel_row(state, name))
-        if len(self._rows) == BUFFERED_SLOTS or state.slot == state.community.grid.slots - 1:
+        if state.block is not None:
+            self._add_block(state)
+        if len(self._rows) == BUFFERED_SLOTS:
             self.flush(state)
 
     def flush(self, state: State) -> None:
         """Hand the buffered rows to the writer."""
         if not self._rows:
             return
-        rows = np.array(self._rows, dtype=np.int64).T
-        columns = dict(zip(SLOT_COLUMNS, rows, strict=True))
-        self.writer.append(
-            "slots",
-            {
-                **columns,
-                "time": state.community.grid.starts[columns["slot"]],
-                "soc_kwh": np.array(self._soc),
-                "losses_kwh": np.zeros(len(self._soc)),
-            },
-        )
+        rows = dict(zip(SLOT_COLUMNS, np.array(self._rows, dtype=np.int64).T, strict=True))
+        columns = {
+            **rows,
+            "time": state.community.grid.starts[rows["slot"]],
+            "soc_kwh": np.array(self._soc),
+            "losses_kwh": np.zeros(len(self._soc)),
+        }
+        self.writer.append("slots", columns)
+        self._slots.append(columns)
         self._rows.clear()
         self._soc.clear()
         for name, panel in self._panels.items():
             self.writer.panel(name, np.array(panel))
             panel.clear()
+
+    def slots(self, state: State) -> dict[str, Array]:
+        """Return all slots so far as columns of the table `slots`: some 150 bytes a slot, however many homes."""
+        self.flush(state)
+        return {name: np.concatenate([part[name] for part in self._slots]) for name in self._slots[0]}
+
+    def _add_block(self, state: State) -> None:
+        block = state.block
+        assert block is not None
+        self.writer.append("blocks", {
+            "number": np.array([block.number]),
+            "slot": np.array([block.slot]),
+            "time": np.array([block.time_s]).astype("datetime64[s]"),
+            "trades": np.array([block.trades]),
+            "previous_hash": [block.previous_hash.hex()],
+            "receipts_hash": [block.receipts_hash.hex()],
+            "header_hash": [block.header_hash.hex()],
+        })
 
     def _add_trades(self, state: State) -> None:
         trades, zone = state.trades, state.community.households.zone

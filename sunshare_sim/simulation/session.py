@@ -1,36 +1,42 @@
-"""A run in progress: state, clock and writer, joined here and nowhere else."""
+"""A run in progress: community, market, ledger, clock and writer, joined here and nowhere else."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import numpy as np
 
 from sunshare_sim.agents.strategy import make_strategy
 from sunshare_sim.community.build import build_community
 from sunshare_sim.community.households import Community
-from sunshare_sim.devices.ev import EvState
-from sunshare_sim.ledger.billing import Accumulators
+from sunshare_sim.devices.ev import start_evs
+from sunshare_sim.errors import ResultError, ScenarioError, describe
+from sunshare_sim.ledger.billing import Accumulators, RetailParts, make_bills
+from sunshare_sim.ledger.chain import Chain
 from sunshare_sim.ledger.settlement import Ledger
-from sunshare_sim.market.mechanism import MarketRules, make_mechanism
+from sunshare_sim.market.mechanism import MarketRules, Mechanism, make_mechanism
+from sunshare_sim.results.kpis import kpi_table
 from sunshare_sim.results.run import Run
 from sunshare_sim.results.store import RunWriter
-from sunshare_sim.scenario.load import scenario_hash
+from sunshare_sim.results.tables import as_frame
+from sunshare_sim.scenario.load import dump, scenario_hash
 from sunshare_sim.scenario.schema import Scenario
+from sunshare_sim.simulation import tables
 from sunshare_sim.simulation.clock import Clock
+from sunshare_sim.simulation.provenance import describe_environment, describe_run
 from sunshare_sim.simulation.record import RunRecorder
-from sunshare_sim.simulation.slot import PHASES, Desk, Recorder, State, Wishes
+from sunshare_sim.simulation.slot import PHASES, Arrivals, Desk, Recorder, State, Wishes
 from sunshare_sim.streams import stream
 from sunshare_sim.telemetry.meters import Flows
-from sunshare_sim.units import IntArray, tick_in_micro, to_micro
+from sunshare_sim.units import MICRO, IntArray, tick_in_micro, to_micro
 
-Arrivals = Callable[[int], IntArray]
 Notice = Callable[[str], None]
-HIGHEST_LEVELS: Final = 1 << 20
+MOST_LEVELS: Final = 1 << 20
 
 
-class Nothing:
+class Unrecorded:
     """Record nothing: for models that are only looked at."""
 
     def slot(self, state: State) -> None:
@@ -38,7 +44,7 @@ class Nothing:
 
 
 class Simulation:
-    """Hold one run from its first slot to its folder.
+    """Take one run from its first slot to its folder.
 
     Parameters
     ----------
@@ -61,45 +67,190 @@ class Simulation:
         community: Community | None = None,
         out: Path | None = None,
         arrivals: Arrivals | None = None,
-        notice: Notice = lambda text: None,
+        notice: Notice | None = None,
     ) -> None:
         self.scenario = scenario
+        self._started = time.perf_counter()
         # The folder comes first: a run that could not be kept should fail before the work, not after it.
-        self.writer = RunWriter(out) if out is not None else None
+        self._writer = RunWriter(out) if out is not None else None
         try:
             self.community = community or build_community(scenario, notice=notice)
-            recorder = (
-                RunRecorder(self.writer, scenario.results.panels, orders=scenario.results.orders)
-                if self.writer
-                else Nothing()
-            )
-            self.state = make_state(scenario, self.community, recorder, arrivals)
+            self._recorder = self._make_recorder()
+            self.state = make_state(scenario, self.community, self._recorder, arrivals)
         except BaseException:
-            if self.writer:
-                self.writer.discard()
+            self.discard()
             raise
         self.clock = Clock(self.community.grid, self._run_slot)
-        self.seconds = dict.fromkeys((phase.__name__ for phase in PHASES), 0.0)
-        self._run_phases = self._plain_phases
+        self.seconds: dict[str, float] = {}
+
+    def _make_recorder(self) -> RunRecorder | Unrecorded:
+        results = self.scenario.results
+        return RunRecorder(self._writer, results.panels, orders=results.orders) if self._writer else Unrecorded()
+
+    def __enter__(self) -> Self:
+        """Return the simulation."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was neither finished nor abandoned."""
+        self.discard()
 
     def profile(self) -> None:
         """Measure the time in each phase from now on, in `seconds`."""
-        self._run_phases = self._timed_phases
+        self.seconds = dict.fromkeys((phase.__name__ for phase in PHASES), 0.0)
+
+    def step(self) -> None:
+        """Run one slot."""
+        self.clock.step()
 
     def _run_slot(self, slot: int) -> None:
         self.state.slot = slot
-        self._run_phases()
-
-    def _plain_phases(self) -> None:
-        for phase in PHASES:
-            phase(self.state)
-
-    def _timed_phases(self) -> None:
+        if not self.seconds:
+            for phase in PHASES:
+                phase(self.state)
+            return
         for phase in PHASES:
             start = time.perf_counter()
             phase(self.state)
             self.seconds[phase.__name__] += time.perf_counter() - start
 
-    def step(self) -> None:
-        """Run one slot."""
-        self.clock.step()
+    def finish(self) -> Run:
+        """Write what belongs to the whole run, close the folder and return the run."""
+        return Run.load(self.writer.finish(self._close()))
+
+    def abandon(self, reason: str) -> Path:
+        """Keep what there is, marked partial, and return where it lies."""
+        return self.writer.abandon(self._close(), reason)
+
+    def discard(self) -> None:
+        """Remove what has been written, if the run is not finished."""
+        if self._writer is not None:
+            self._writer.discard()
+
+    @property
+    def writer(self) -> RunWriter:
+        """Return the writer of the run's folder."""
+        if self._writer is None:
+            raise ResultError(describe("this simulation keeps nothing", where="Simulation", expected="an `out` folder"))
+        return self._writer
+
+    def _close(self) -> dict[str, Any]:
+        """Write the tables of the whole run and return its manifest."""
+        assert isinstance(self._recorder, RunRecorder), "a writer has a recorder"
+        state, prices = self.state, self.community.prices
+        parts = RetailParts(prices.network_micro, prices.levies_micro, prices.vat_ppm, prices.standing_micro)
+        bills = make_bills(state.bills, parts)
+        whole = {
+            "households": tables.household_columns(self.community, state.ev.shortfall_kwh),
+            "bills": tables.bill_columns(bills),
+            "accounts": tables.account_columns(funding(self.scenario), bills, prices.vat_ppm),
+            "buses": tables.bus_columns(self.community),
+            "lines": tables.line_columns(self.community.feeder),
+        }
+        if state.slot >= 0:
+            shown = {name: as_frame(name, whole[name]) for name in ("bills", "households")}
+            slots = as_frame("slots", self._recorder.slots(state))
+            whole["kpis"] = kpi_table(slots, **shown, hours=self.community.grid.hours)
+        for name, columns in whole.items():
+            self.writer.write(name, columns)
+        self.writer.text("resolved.yaml", dump(self.scenario))
+        return {
+            **describe_run(self.scenario, self.community),
+            "chain_head": state.chain.head.hex(),
+            "environment": {
+                **describe_environment(),
+                "seconds": round(time.perf_counter() - self._started, 3),
+                "seconds_by_phase": {name: round(value, 3) for name, value in self.seconds.items()},
+            },
+        }
+
+
+def make_state(
+    scenario: Scenario, community: Community, recorder: Recorder, arrivals: Arrivals | None = None
+) -> State:
+    """Return the state before the first slot: batteries as they start, accounts funded, an empty book."""
+    homes, prices = len(community.households), community.prices
+    tick_micro = tick_in_micro(scenario.market.tick)
+    cap_ticks = highest_price(community, tick_micro)
+    return State(
+        community=community,
+        desks=tuple(
+            Desk(
+                cohort.name,
+                cohort.members,
+                make_strategy(cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}"),
+                stream(scenario.seed, "strategy", cohort.name),
+            )
+            for cohort in community.cohorts
+        ),
+        mechanism=make_market(scenario, community, cap_ticks + 1),
+        ledger=fund_ledger(homes, funding(scenario)),
+        chain=Chain(f"{scenario_hash(scenario)}/{scenario.seed}"),
+        block_slots=scenario.settlement.block_slots,
+        arrivals=arrivals or make_arrivals(scenario, homes),
+        recorder=recorder,
+        market_rng=stream(scenario.seed, "market"),
+        tick_micro=tick_micro,
+        cap_ticks=cap_ticks,
+        flows=Flows(*np.zeros((len(Flows._fields), homes))),
+        net=np.zeros(homes, dtype=np.int64),
+        soc_kwh=community.initial_soc_kwh.copy(),
+        ev=start_evs(community.fleet.chargers, community.fleet.sessions, community.grid.hours),
+        bills=Accumulators.zeros(homes),
+        wishes=Wishes(*np.zeros((3, homes), dtype=np.int64)),
+        last_price=(int(prices.retail_micro[0]) + int(prices.feed_in_micro[0])) / 2 / MICRO,
+    )
+
+
+def highest_price(community: Community, tick_micro: int) -> int:
+    """Return the highest limit price the market takes [ticks]: the dearest kWh of the grid, at least one tick.
+
+    Raises
+    ------
+    ScenarioError
+        When that is too many ticks for a price ladder.
+    """
+    prices = community.prices
+    highest = max(int(prices.retail_micro.max()), int(prices.feed_in_micro.max()), tick_micro)
+    ticks = -(-highest // tick_micro)
+    if ticks >= MOST_LEVELS:
+        raise ScenarioError(
+            describe("too many price steps", where="market.tick", got=f"{tick_micro / MICRO:g} currency/kWh, {ticks} steps",
+                     expected=f"fewer than {MOST_LEVELS} steps up to {highest / MICRO:g}", hint="choose a larger tick")
+        )
+    return ticks
+
+
+def make_market(scenario: Scenario, community: Community, price_levels: int) -> Mechanism:
+    """Return the scenario's mechanism with the community's pools and charges."""
+    rules = MarketRules(
+        pools=len(community.charges),
+        charges=community.charges,
+        price_levels=price_levels,
+        pricing=scenario.market.pricing,
+    )
+    return make_mechanism(scenario.market.mechanism, rules)
+
+
+def funding(scenario: Scenario) -> int:
+    """Return what each household's account is funded with [1e-6 currency]."""
+    return int(to_micro(scenario.settlement.initial_balance))
+
+
+def fund_ledger(households: int, amount: int) -> Ledger:
+    """Return a ledger on which every household holds `amount` [1e-6 currency]."""
+    ledger = Ledger(households)
+    for household in range(households):
+        ledger.fund(household, amount)
+    return ledger
+
+
+def make_arrivals(scenario: Scenario, homes: int) -> Arrivals:
+    """Return the order of arrival in each slot: drawn for all homes, whether they trade or not; or by row."""
+    if scenario.market.arrival == "fixed":
+        rows: IntArray = np.arange(homes)
+        return lambda slot: rows  # noqa: ARG005 - the same in every slot
+    rng = stream(scenario.seed, "arrival")
+    return lambda slot: rng.permutation(homes)  # noqa: ARG005 - slots follow one another

@@ -1,11 +1,11 @@
 """One slot, phase by phase, over one mutable `State`: the only thing in the package that changes as a run goes on.
 
-observe -> dispatch -> meter -> quote -> match -> settle -> learn -> record. Timing is `ex_post`: orders are placed when
+observe -> dispatch -> meter -> quote -> match -> settle -> seal -> learn -> record. Timing is `ex_post`: orders are placed when
 the slot's meters have been read, so only metered surplus is sold and every trade is delivered by definition.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,10 +14,11 @@ from sunshare_sim.agents.strategy import Strategy, Tape, View, check_quotes
 from sunshare_sim.community.households import Community
 from sunshare_sim.devices.battery import self_consumption
 from sunshare_sim.devices.ev import EvState, arrive, charge_evs
-from sunshare_sim.ledger.billing import Accumulators, bill_slot
+from sunshare_sim.ledger.billing import Accumulators, Settled, bill_slot
+from sunshare_sim.ledger.chain import Block, Chain, receipts_array
 from sunshare_sim.ledger.settlement import Ledger, Trades
 from sunshare_sim.market.mechanism import Mechanism, ReferencePrices
-from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.market.orders import Orders
 from sunshare_sim.telemetry.meters import Flows, Totals, read_meters
 from sunshare_sim.units import MICRO, FloatArray, IntArray, limit_ticks, to_micro
 
@@ -31,6 +32,13 @@ class Recorder(Protocol):
 
     def slot(self, state: "State") -> None:
         """Record what `state` holds at the end of its slot."""
+
+
+Arrivals = Callable[[int], IntArray]
+NOTHING_METERED: Final = Totals(*(0,) * len(Totals._fields))
+NOTHING_SETTLED: Final = Settled(*(0,) * len(Settled._fields))
+NO_ORDERS: Final = Orders(*np.empty((len(Orders._fields), 0), dtype=np.int64))
+NO_TRADES: Final = Trades(*np.empty((len(Trades._fields), 0), dtype=np.int64))
 
 
 @dataclass
@@ -70,29 +78,40 @@ class State:
     desks: tuple[Desk, ...]
     mechanism: Mechanism
     ledger: Ledger
-    arrivals: Callable[[int], IntArray]
+    chain: Chain
+    block_slots: int
+    arrivals: Arrivals
+    market_rng: np.random.Generator
     recorder: Recorder
     tick_micro: int
     cap_ticks: int
     flows: Flows
+    net: IntArray
     soc_kwh: FloatArray
     ev: EvState
     bills: Accumulators
-    last_price: float
-    net: IntArray
     wishes: Wishes
+    last_price: float
     slot: int = -1
-    totals: Totals = Totals(0, 0, 0, 0, 0, 0, 0)
-    orders: Orders | None = None
-    fills: Fills | None = None
-    trades: Trades | None = None
-    status: IntArray | None = None
+    totals: Totals = NOTHING_METERED
+    orders: Orders = NO_ORDERS
+    trades: Trades = NO_TRADES
+    status: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    settled: Settled = NOTHING_SETTLED
+    receipts: list[IntArray] = field(default_factory=list)
+    block: Block | None = None
     prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
 
     @property
     def tick(self) -> float:
         """Return the price tick [currency/kWh]."""
         return self.tick_micro / MICRO
+
+    def total_micro(self, home: int) -> int:
+        """Return a home's bill so far, without standing charge [1e-6 currency]."""
+        sums = self.bills
+        paid = sums.retail[home] + sums.purchases[home] + sums.wheeling[home]
+        return int(paid - sums.feed_in[home] - sums.sales[home])
 
 
 def observe(state: State) -> None:
@@ -111,7 +130,7 @@ def dispatch(state: State) -> None:
     community, flows = state.community, state.flows
     if community.fleet.home.size:
         arrive(state.ev, community.fleet.sessions, state.slot)
-        charge_evs(state.ev, community.fleet.charger, state.slot, community.grid.hours)
+        charge_evs(state.ev, community.fleet.chargers, state.slot, community.grid.hours)
         flows.ev[:] = np.bincount(community.fleet.home, state.ev.charged_kwh, minlength=flows.ev.size)
     self_consumption(
         flows.load + flows.ev - flows.solar,
@@ -173,7 +192,14 @@ def match(state: State) -> None:
         retail=int(prices.retail_micro[slot]) // state.tick_micro,
         feed_in=-(-int(prices.feed_in_micro[slot]) // state.tick_micro),
     )
-    state.fills = state.mechanism.clear(state.orders, reference).fills
+    fills = state.mechanism.clear(state.orders, reference, state.market_rng).fills
+    state.trades = Trades(
+        buyer=fills.buyer,
+        seller=fills.seller,
+        energy=fills.quantity,
+        price_micro=fills.price * state.tick_micro,
+        charge_micro=fills.charge * state.tick_micro,
+    )
 
 
 def settle(state: State) -> None:
@@ -181,30 +207,29 @@ def settle(state: State) -> None:
 
     A trade that reverts leaves its energy to the grid: the buyer's import and the seller's export.
     """
-    fills, slot, prices = state.fills, state.slot, state.community.prices
-    assert fills is not None
-    trades = Trades(
-        buyer=fills.buyer,
-        seller=fills.seller,
-        energy=fills.quantity,
-        price_micro=fills.price * state.tick_micro,
-        charge_micro=fills.charge * state.tick_micro,
-    )
-    state.status = state.ledger.settle_batch(state.ledger.oracle, trades)
-    state.trades = trades
-    bill_slot(
-        state.bills, state.net, trades, state.status, (prices.retail_micro[slot], prices.feed_in_micro[slot])
-    )
-    state.ledger.deliver(state.net)
-    state.ledger.check_conservation()
+    ledger, slot, prices = state.ledger, state.slot, state.community.prices
+    state.status = ledger.settle_batch(ledger.oracle, state.trades)
+    grid_prices = (int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot]))
+    state.settled = bill_slot(state.bills, state.net, state.trades, state.status, grid_prices)
+    ledger.deliver(state.net)
+    ledger.check_conservation()
+
+
+def seal(state: State) -> None:
+    """Put the receipts of the slots since the last block into the next one."""
+    grid, slot = state.community.grid, state.slot
+    state.receipts.append(receipts_array(slot, state.trades, state.status))
+    state.block = None
+    if (slot + 1) % state.block_slots == 0 or slot + 1 == grid.slots:
+        end = int(grid.start.timestamp()) + (slot + 1) * grid.seconds
+        state.block = state.chain.append(end, slot, np.concatenate(state.receipts))
+        state.receipts.clear()
 
 
 def learn(state: State) -> None:
     """Publish the slot's tape and let learning strategies take it in; remember the mean local price."""
     orders, trades = state.orders, state.trades
-    assert orders is not None and trades is not None
-    energy = trades.energy.sum()
-    if energy:
+    if energy := int(trades.energy.sum()):
         state.last_price = float(trades.price_micro @ (trades.energy / energy)) / MICRO
     if not any(desk.learns for desk in state.desks):
         return
@@ -226,11 +251,4 @@ def record(state: State) -> None:
 
 
 Phase = Callable[[State], None]
-PHASES: Final[tuple[Phase, ...]] = (observe, dispatch, meter, quote, match, settle, learn, record)
-
-
-def run_slot(state: State, slot: int) -> None:
-    """Run all phases of one slot."""
-    state.slot = slot
-    for phase in PHASES:
-        phase(state)
+PHASES: Final[tuple[Phase, ...]] = (observe, dispatch, meter, quote, match, settle, seal, learn, record)

@@ -1,0 +1,145 @@
+"""Time the ledger: settlement, bills, receipts, hashing, verification.
+
+    python benchmarks/bench_ledger.py [--repeat 7]
+
+Each figure stands beside a numpy copy of the same bytes, timed in the same run, so that machines can be compared;
+hashing beside SHA-256 of the same bytes in one call. CPU seconds of one thread, median of `--repeat` runs.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from hashlib import sha256
+
+import numpy as np
+
+from sunshare_sim.ledger.audit import verify_chain
+from sunshare_sim.ledger.billing import Accumulators, bill_slot
+from sunshare_sim.ledger.chain import Chain, receipts_array, receipts_bytes
+from sunshare_sim.ledger.settlement import Ledger, Trades
+
+HOMES, SLOT_TRADES, MANY = 1000, 300, 1_000_000
+PRICES = (396_000, 78_600)
+
+
+def seconds(work: Callable[[], object], repeat: int, calls: int = 1) -> float:
+    """Return the median CPU seconds of one call; the first call, which may compile, is not counted."""
+    work()
+    times = []
+    for _ in range(repeat):
+        start = time.process_time()
+        for _ in range(calls):
+            work()
+        times.append((time.process_time() - start) / calls)
+    return statistics.median(times)
+
+
+def copying(size: int, repeat: int, calls: int = 1) -> float:
+    """Return the CPU seconds of a numpy copy of `size` bytes."""
+    source = np.ones(size, dtype=np.uint8)
+    target = np.empty_like(source)
+    return seconds(lambda: np.copyto(target, source), repeat, calls)
+
+
+def make_trades(count: int, net: np.ndarray, rng: np.random.Generator) -> Trades:
+    """Return random trades between homes in deficit and homes in surplus, small enough that all can settle."""
+    buyers, sellers = np.flatnonzero(net > 0), np.flatnonzero(net < 0)
+    return Trades(
+        buyer=rng.choice(buyers, count),
+        seller=rng.choice(sellers, count),
+        energy=rng.integers(1, 100_000, count),
+        price_micro=rng.integers(80_000, 390_000, count),
+        charge_micro=rng.integers(0, 20_000, count),
+    )
+
+
+def make_ledger() -> Ledger:
+    """Return a ledger whose homes have money and energy credits without end."""
+    ledger = Ledger(HOMES)
+    for home in range(HOMES):
+        ledger.fund(home, 10**15)
+    ledger.register_injections(0, np.full(HOMES, 10**15))
+    return ledger
+
+
+def settlement(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
+    """Print the rate of the kernel on a long batch."""
+    ledger, trades = make_ledger(), make_trades(MANY, net, rng)
+    status = ledger.settle_batch(ledger.oracle, trades)
+    spent = seconds(lambda: ledger.settle_batch(ledger.oracle, trades), repeat)
+    copied = copying(sum(column.nbytes for column in trades) + status.nbytes, repeat)
+    settled = (status == 0).mean()
+    print(f"settle_batch, {MANY:,} trades ({settled:.0%} settle): {MANY / spent / 1e6:6.1f} M trades/s,"
+          f" {spent / copied:5.1f} x a copy of the same bytes")  # fmt: skip
+
+
+def slot(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
+    """Print the time of a slot, step by step."""
+    ledger, sums, surplus = make_ledger(), Accumulators.zeros(HOMES), np.maximum(-net, 0)
+    trades = make_trades(SLOT_TRADES, net, rng)
+    status = np.zeros(SLOT_TRADES, dtype=np.int64)
+    numbers = iter(range(1, 10**9))
+
+    def whole() -> None:
+        ledger.register_injections(next(numbers), surplus)
+        done = ledger.settle_batch(ledger.oracle, trades)
+        bill_slot(sums, net, trades, done, PRICES)
+        ledger.deliver(net)
+        ledger.check_conservation()
+
+    steps = {
+        "settle_batch": lambda: ledger.settle_batch(ledger.oracle, trades),
+        "bill_slot": lambda: bill_slot(sums, net, trades, status, PRICES),
+        "deliver": lambda: ledger.deliver(net),
+        "check_conservation": ledger.check_conservation,
+        "whole slot": whole,
+    }
+    size = sum(column.nbytes for column in (*trades, status, net, *sums, ledger.cash, ledger.credits))
+    copied = copying(size, repeat, 1000)
+    print(
+        f"a slot of {HOMES:,} homes and {SLOT_TRADES} trades (a copy of its {size / 1e3:.0f} kB: {copied * 1e6:.1f} us)"
+    )
+    for name, step in steps.items():
+        print(f"  {name:20s} {seconds(step, repeat, 1000) * 1e6:6.1f} us")
+
+
+def hashing(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
+    """Print the rates of receipts, blocks and verification."""
+    trades, status = make_trades(SLOT_TRADES, net, rng), np.zeros(SLOT_TRADES, dtype=np.int64)
+    rows = receipts_array(1, trades, status)
+    data, chain, count = receipts_bytes(rows), Chain("bench"), 1000
+    blocks = [chain.append(0, 1, data) for _ in range(count)]
+    receipts = np.tile(rows, (count, 1))
+    blob = receipts_bytes(receipts)
+    rates = {
+        "receipts_array + bytes": (
+            lambda: receipts_bytes(receipts_array(1, trades, status)),
+            SLOT_TRADES,
+            1000,
+        ),
+        "Chain.append": (lambda: chain.append(0, 1, data), SLOT_TRADES, 1000),
+        "verify_chain": (lambda: verify_chain(blocks, receipts, "bench"), SLOT_TRADES * count, 1),
+        "SHA-256, one call": (lambda: sha256(blob).digest(), SLOT_TRADES * count, 1),
+    }
+    print(f"hashing, blocks of {SLOT_TRADES} receipts of 64 bytes")
+    for name, (work, made, calls) in rates.items():
+        spent = seconds(work, repeat, calls)
+        print(f"  {name:24s} {made / spent / 1e6:6.1f} M receipts/s  {64 * made / spent / 1e6:7.0f} MB/s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeat", type=int, default=7)
+    repeat = parser.parse_args().repeat
+    rng = np.random.default_rng(1)
+    net = rng.integers(-1_000_000, 1_000_000, HOMES)
+    settlement(rng, net, repeat)
+    slot(rng, net, repeat)
+    hashing(rng, net, repeat)
+
+
+if __name__ == "__main__":
+    main()

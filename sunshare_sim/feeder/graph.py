@@ -1,0 +1,516 @@
+"""A feeder as a rooted tree: its buses, the branches between them, and the zones that become pools of the market.
+
+The arrays are the truth; `Feeder.graph` shows them as a networkx graph. Only radial feeders are taken: every bus has one
+path to its transformer, so that what a trade uses of the wires is exact.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from sunshare_sim.errors import NetworkError, describe, did_you_mean
+from sunshare_sim.units import BoolArray, FloatArray, IntArray
+
+NAMED_IN_MESSAGE: Final = 8
+NONE: Final = -1
+
+
+class Table(Protocol):
+    """Promise named columns: a pandas DataFrame or a mapping of names to sequences."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Return a column."""
+
+    def __contains__(self, column: object, /) -> bool:
+        """Tell whether there is a column of that name."""
+
+
+Zones = Literal["feeder", "transformer"] | Mapping[str, str]
+
+
+class Branches(NamedTuple):
+    """Hold lines and transformers, each pointing away from the substation; all have shape [branches].
+
+    Attributes
+    ----------
+    from_bus, to_bus : IntArray
+        Bus nearer to the substation, and the one it feeds.
+    r_ohm, x_ohm : FloatArray
+        Series resistance and reactance [ohm]; of a transformer on its low-voltage side.
+    length_km, rating_a : FloatArray
+        Length [km], 0 for a transformer, and thermal rating [A], on the low-voltage side.
+    is_transformer : BoolArray
+        True for a transformer, False for a line.
+    name : tuple of str
+        Name of each branch.
+    """
+
+    from_bus: IntArray
+    to_bus: IntArray
+    r_ohm: FloatArray
+    x_ohm: FloatArray
+    length_km: FloatArray
+    rating_a: FloatArray
+    is_transformer: BoolArray
+    name: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Feeder:
+    """Hold a radial feeder, or several side by side.
+
+    Attributes
+    ----------
+    bus_names : tuple of str
+        Name of each bus; they differ.
+    vn_kv, x, y : FloatArray
+        Nominal voltage [kV] and place on the map (NaN if unknown), shape [buses].
+    parent_of_bus : IntArray
+        Bus that feeds each bus, -1 for the uppermost, shape [buses].
+    transformer_of_bus : IntArray
+        Transformer that feeds each bus, -1 above all transformers, shape [buses].
+    zone_of_bus : IntArray
+        Zone of each bus, shape [buses].
+    zone_names : tuple of str
+        Name of each zone.
+    transformer_of_zone : IntArray
+        Transformer that feeds each zone, -1 for a zone with several, shape [zones].
+    substation : IntArray
+        Low-voltage busbar of each transformer, shape [transformers].
+    transformer_kva : FloatArray
+        Rating of each transformer [kVA], shape [transformers].
+    transformer_names : tuple of str
+        Name of each transformer.
+    branches : Branches
+        Lines and transformers.
+    """
+
+    bus_names: tuple[str, ...]
+    vn_kv: FloatArray
+    x: FloatArray
+    y: FloatArray
+    parent_of_bus: IntArray
+    transformer_of_bus: IntArray
+    zone_of_bus: IntArray
+    zone_names: tuple[str, ...]
+    transformer_of_zone: IntArray
+    substation: IntArray
+    transformer_kva: FloatArray
+    transformer_names: tuple[str, ...]
+    branches: Branches
+
+    @cached_property
+    def graph(self) -> nx.Graph:
+        """Return the feeder as a networkx graph, made on first use.
+
+        Nodes are bus numbers with `name`, `vn_kv`, `x`, `y`, `zone`; edges have `kind` ("line" or "transformer"),
+        `name`, `r_ohm`, `x_ohm`, `length_km`, `rating_a`.
+        """
+        graph = nx.Graph()
+        nodes = zip(self.bus_names, self.vn_kv, self.x, self.y, self.zone_of_bus, strict=True)
+        for bus, (name, vn_kv, x, y, zone) in enumerate(nodes):
+            graph.add_node(bus, name=name, vn_kv=float(vn_kv), x=float(x), y=float(y), zone=int(zone))
+        for branch in zip(*self.branches, strict=True):
+            edge = dict(zip(Branches._fields, branch, strict=True))
+            values = {key: float(edge[key]) for key in ("r_ohm", "x_ohm", "length_km", "rating_a")}
+            kind = "transformer" if edge["is_transformer"] else "line"
+            graph.add_edge(int(edge["from_bus"]), int(edge["to_bus"]), kind=kind, name=edge["name"], **values)
+        return graph
+
+
+def build_feeder(
+    buses: Table, lines: Table, transformers: Table, *, zones: Zones = "feeder", copies: int = 1
+) -> Feeder:
+    """Build a feeder from its tables, check that it is radial, and divide it into zones.
+
+    Parameters
+    ----------
+    buses : table
+        `bus` (any identifier), and if known `name`, `vn_kv` (0.4), `x`, `y`.
+    lines : table
+        `from_bus`, `to_bus`, `r_ohm`, `x_ohm`, `rating_a`, and if known `length_km` (0), `name`.
+    transformers : table
+        `lv_bus`, `sn_kva`, and if known `name`, `hv_bus`, `vk_percent`, `vkr_percent`. Without `hv_bus` (column absent, or
+        None) the low-voltage busbar is where the modelled network begins.
+    zones : "feeder", "transformer" or mapping of bus name to zone name
+        "feeder": one zone behind each line that leaves a low-voltage busbar; the busbar and what lies above count to
+        its first. "transformer": one zone for each. A mapping: a bus it does not name has the zone of the bus that
+        feeds it.
+    copies : int
+        Number of copies side by side; names in the second one end in ``#2``, and so on.
+
+    Raises
+    ------
+    NetworkError
+        When the network is meshed or disconnected, or a table contradicts itself; names the buses and the remedy.
+    """
+    names = tuple(str(name) for name in (buses["name"] if "name" in buses else buses["bus"]))
+    index = _numbered(buses["bus"], names)
+    branches, stations = _branches(index, names, buses, lines, transformers)
+    tree = _rooted(branches, stations, names)
+    zone_of_bus, zone_names = _zones(zones, tree, stations, names)
+    one = Feeder(
+        bus_names=names,
+        vn_kv=_floats(buses, "vn_kv", 0.4),
+        x=_floats(buses, "x", np.nan),
+        y=_floats(buses, "y", np.nan),
+        parent_of_bus=tree.parent,
+        transformer_of_bus=tree.transformer,
+        zone_of_bus=zone_of_bus,
+        zone_names=zone_names,
+        transformer_of_zone=_transformer_of_zone(zone_of_bus, tree.transformer, len(zone_names)),
+        substation=stations.lv_bus,
+        transformer_kva=stations.sn_kva,
+        transformer_names=stations.names,
+        branches=tree.branches,
+    )
+    return _repeated(one, copies)
+
+
+class _Stations(NamedTuple):
+    """Transformers by bus number; `hv_bus` is -1 where the network begins at the busbar."""
+
+    hv_bus: IntArray
+    lv_bus: IntArray
+    sn_kva: FloatArray
+    names: tuple[str, ...]
+
+
+class _Tree(NamedTuple):
+    """Buses from the roots outward: `order`, with the parent, the transformer and the feeding branch of each bus."""
+
+    order: list[int]
+    parent: IntArray
+    transformer: IntArray
+    branches: Branches
+
+
+def _numbered(identifiers: Iterable[Any], names: tuple[str, ...]) -> dict[Any, int]:
+    index = {identifier: number for number, identifier in enumerate(identifiers)}
+    if len(index) < len(names) or len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1}) or ["an identifier"]
+        raise NetworkError(describe("two buses have the same name", where="feeder", got=_some(twice)))
+    return index
+
+
+def _floats(table: Table, column: str, default: float) -> FloatArray:
+    if column in table:
+        return np.array(table[column], dtype=np.float64)
+    first = "bus" if "bus" in table else "lv_bus" if "lv_bus" in table else "from_bus"
+    return np.full(len(table[first]), default)
+
+
+def _bus_numbers(index: dict[Any, int], column: Iterable[Any], where: str) -> IntArray:
+    numbers = []
+    for identifier in column:
+        if identifier not in index:
+            hint = did_you_mean(str(identifier), map(str, index))
+            raise NetworkError(
+                describe("unknown bus", where=where, got=identifier, expected="a bus", hint=hint)
+            )
+        numbers.append(index[identifier])
+    return np.array(numbers, dtype=np.int64)
+
+
+def _labels(table: Table, kind: str, size: int) -> tuple[str, ...]:
+    return (
+        tuple(map(str, table["name"])) if "name" in table else tuple(f"{kind} {i + 1}" for i in range(size))
+    )
+
+
+def _branches(
+    index: dict[Any, int], names: tuple[str, ...], buses: Table, lines: Table, transformers: Table
+) -> tuple[Branches, _Stations]:
+    start = _bus_numbers(index, lines["from_bus"], "feeder lines")
+    stations = _stations(index, transformers)
+    above = stations.hv_bus != NONE
+    r_ohm, x_ohm, rating_a = _transformer_values(stations, transformers, _floats(buses, "vn_kv", 0.4))
+    is_transformer = np.repeat([False, True], [start.size, np.count_nonzero(above)])
+    branches = Branches(
+        from_bus=np.concatenate([start, stations.hv_bus[above]]),
+        to_bus=np.concatenate([_bus_numbers(index, lines["to_bus"], "feeder lines"), stations.lv_bus[above]]),
+        r_ohm=np.concatenate([_floats(lines, "r_ohm", np.nan), r_ohm[above]]),
+        x_ohm=np.concatenate([_floats(lines, "x_ohm", np.nan), x_ohm[above]]),
+        length_km=np.concatenate([_floats(lines, "length_km", 0.0), np.zeros(np.count_nonzero(above))]),
+        rating_a=np.concatenate([_floats(lines, "rating_a", np.nan), rating_a[above]]),
+        is_transformer=is_transformer,
+        name=_labels(lines, "line", start.size)
+        + tuple(name for name, has in zip(stations.names, above, strict=True) if has),
+    )
+    _check_values(branches, names)
+    return branches, stations
+
+
+def _stations(index: dict[Any, int], transformers: Table) -> _Stations:
+    lv_bus = _bus_numbers(index, transformers["lv_bus"], "feeder transformers")
+    if lv_bus.size == 0:
+        raise NetworkError(
+            describe("no transformer", where="feeder", hint="give the busbar that feeds the lines")
+        )
+    if np.unique(lv_bus).size < lv_bus.size:
+        low = list(transformers["lv_bus"])
+        _raise_fed_twice(sorted({str(bus) for bus in low if low.count(bus) > 1}))
+    high = list(transformers["hv_bus"]) if "hv_bus" in transformers else [None] * lv_bus.size
+    has_high = np.array(
+        [bus is not None and bus == bus for bus in high]
+    )  # NaN, a table's gap, differs from itself
+    hv_bus = np.full(lv_bus.size, NONE, dtype=np.int64)
+    known = [bus for bus, has in zip(high, has_high, strict=True) if has]
+    hv_bus[has_high] = _bus_numbers(index, known, "feeder transformers")
+    sn_kva = _floats(transformers, "sn_kva", np.nan)
+    if not np.all(sn_kva > 0):
+        raise NetworkError(
+            describe("not a rating", where="feeder transformers", got=sn_kva.tolist(), expected="kVA")
+        )
+    return _Stations(hv_bus, lv_bus, sn_kva, _labels(transformers, "transformer", lv_bus.size))
+
+
+def _transformer_values(
+    stations: _Stations, transformers: Table, vn_kv: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return series r and x [ohm] on the low-voltage side and the rated current there [A]; IEC 60909-0, 6.3.1."""
+    low_kv = vn_kv[stations.lv_bus]
+    base_ohm = low_kv**2 / (stations.sn_kva / 1000)
+    z_ohm = _floats(transformers, "vk_percent", 0.0) / 100 * base_ohm
+    r_ohm = _floats(transformers, "vkr_percent", 0.0) / 100 * base_ohm
+    return r_ohm, np.sqrt(np.maximum(z_ohm**2 - r_ohm**2, 0.0)), stations.sn_kva / (np.sqrt(3) * low_kv)
+
+
+def _check_values(branches: Branches, names: tuple[str, ...]) -> None:
+    positive = (branches.r_ohm >= 0) & np.isfinite(branches.x_ohm) & (branches.rating_a > 0)
+    for wrong in np.flatnonzero(~positive)[:1]:
+        raise NetworkError(
+            describe(
+                "a branch with impossible values",
+                where=f"{branches.name[wrong]} ({names[branches.from_bus[wrong]]} - {names[branches.to_bus[wrong]]})",
+                got=f"r {branches.r_ohm[wrong]:g} ohm, x {branches.x_ohm[wrong]:g} ohm, "
+                f"rating {branches.rating_a[wrong]:g} A",
+                expected="r >= 0, a known x, rating > 0",
+            )
+        )
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = len(listed) - NAMED_IN_MESSAGE
+    return ", ".join(listed[:NAMED_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
+
+
+def _rooted(branches: Branches, stations: _Stations, names: tuple[str, ...]) -> _Tree:
+    """Turn every branch away from the roots, the uppermost bus of each part; raise if there is more than one path."""
+    graph = nx.Graph()
+    graph.add_nodes_from(range(len(names)))
+    for number, (a, b) in enumerate(zip(branches.from_bus.tolist(), branches.to_bus.tolist(), strict=True)):
+        if a == b or graph.has_edge(a, b):
+            _raise_meshed([names[a], names[b]])
+        graph.add_edge(a, b, number=number)
+    roots = _roots(graph, stations, names)
+    parent = np.full(len(names), NONE, dtype=np.int64)
+    transformer = np.full(len(names), NONE, dtype=np.int64)
+    begins = stations.hv_bus == NONE
+    transformer[stations.lv_bus[begins]] = np.flatnonzero(begins)
+    feeds = {int(bus): t for t, bus in enumerate(stations.lv_bus)}
+    order, turned = list(roots), np.zeros(branches.from_bus.size, dtype=np.bool_)
+    for root in roots:
+        for a, b in nx.bfs_edges(graph, root):
+            number = graph.edges[a, b]["number"]
+            turned[number] = branches.from_bus[number] != a
+            parent[b] = a
+            transformer[b] = feeds[b] if branches.is_transformer[number] else transformer[a]
+            order.append(b)
+    from_bus = np.where(turned, branches.to_bus, branches.from_bus)
+    to_bus = np.where(turned, branches.from_bus, branches.to_bus)
+    return _Tree(order, parent, transformer, branches._replace(from_bus=from_bus, to_bus=to_bus))
+
+
+def _roots(graph: nx.Graph, stations: _Stations, names: tuple[str, ...]) -> list[int]:
+    """Return the uppermost bus of each connected part, after checking that each is a tree with one supply."""
+    tops: dict[int, None] = {}  # a set that keeps its order
+    fed = set(stations.lv_bus.tolist())
+    for high, low in zip(stations.hv_bus.tolist(), stations.lv_bus.tolist(), strict=True):
+        if high == NONE:
+            tops[low] = None
+        elif high not in fed:
+            tops[high] = None
+    roots = []
+    unsupplied: list[int] = []
+    for part in nx.connected_components(graph):
+        inside = [top for top in tops if top in part]
+        if graph.subgraph(part).number_of_edges() >= len(part):
+            cycle = nx.find_cycle(graph.subgraph(part), source=inside[0] if inside else None)
+            _raise_meshed([names[a] for a, _ in cycle])
+        if not inside:
+            unsupplied += sorted(part)
+            continue
+        if len(inside) > 1:
+            _raise_fed_twice([names[top] for top in inside])
+        roots.append(inside[0])
+    if unsupplied:
+        raise NetworkError(
+            describe(
+                f"disconnected: {len(unsupplied)} buses have no path to a transformer",
+                where="feeder",
+                got=_some(names[bus] for bus in unsupplied),
+                hint="add the missing lines, close the open switch, or remove these buses",
+            )
+        )
+    return sorted(roots)
+
+
+def _raise_meshed(loop: list[str]) -> None:
+    raise NetworkError(
+        describe(
+            f"meshed: {len(loop)} buses form a loop",
+            where="feeder",
+            got=_some(loop),
+            expected="one path from every bus to its transformer",
+            hint="open one line of the loop, or merge parallel lines into one with their joint impedance",
+        )
+    )
+
+
+def _raise_fed_twice(supplies: list[str]) -> None:
+    raise NetworkError(
+        describe(
+            "meshed through the grid above: a part of the network has two supplies",
+            where="feeder",
+            got=_some(supplies),
+            expected="one path from every bus to its transformer",
+            hint="open the line that joins the two parts, or merge parallel transformers into one",
+        )
+    )
+
+
+def _zones(
+    zones: Zones, tree: _Tree, stations: _Stations, names: tuple[str, ...]
+) -> tuple[IntArray, tuple[str, ...]]:
+    if zones == "transformer":
+        return np.maximum(tree.transformer, 0), stations.names
+    if zones == "feeder":
+        return _feeder_zones(tree, stations)
+    if isinstance(zones, Mapping):
+        return _given_zones(zones, tree, stations, names)
+    raise NetworkError(
+        describe(
+            "unknown zones", where="feeder.zones", got=zones, expected="feeder, transformer, or bus: zone"
+        )
+    )
+
+
+def _feeder_zones(tree: _Tree, stations: _Stations) -> tuple[IntArray, tuple[str, ...]]:
+    """Number the lines that leave each busbar, and give everything behind a line its zone."""
+    busbars = set(stations.lv_bus.tolist())
+    zone = np.full(tree.parent.size, NONE, dtype=np.int64)
+    outgoing = [0] * stations.lv_bus.size
+    zone_names: list[str] = []
+    for bus in tree.order:
+        parent = int(tree.parent[bus])
+        if bus in busbars or parent == NONE:
+            continue
+        if parent in busbars:
+            station = int(tree.transformer[bus])
+            outgoing[station] += 1
+            zone[bus] = len(zone_names)
+            prefix = f"{stations.names[station]} " if stations.lv_bus.size > 1 else ""
+            zone_names.append(f"{prefix}feeder {outgoing[station]}")
+        else:
+            zone[bus] = zone[parent]
+    for bus in reversed(tree.order):  # busbars, and buses above them, take the first zone below
+        if zone[bus] == NONE:
+            below = zone[tree.parent == bus]
+            if below.size == 0 or below.max() == NONE:
+                zone[bus] = len(zone_names)
+                zone_names.append(f"{stations.names[max(int(tree.transformer[bus]), 0)]} busbar")
+            else:
+                zone[bus] = below[below != NONE].min()
+    return zone, tuple(zone_names)
+
+
+def _given_zones(
+    given: Mapping[str, str], tree: _Tree, stations: _Stations, names: tuple[str, ...]
+) -> tuple[IntArray, tuple[str, ...]]:
+    for name in given:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise NetworkError(
+                describe(
+                    "unknown bus", where="feeder.zones", got=name, expected="a bus of the feeder", hint=hint
+                )
+            )
+    zone_names = tuple(dict.fromkeys(given.values()))
+    zone = np.full(tree.parent.size, NONE, dtype=np.int64)
+    for bus in tree.order:
+        parent = int(tree.parent[bus])
+        if names[bus] in given:
+            zone[bus] = zone_names.index(given[names[bus]])
+        elif parent != NONE:
+            zone[bus] = zone[parent]
+    upper = np.isin(np.arange(zone.size), stations.lv_bus) | (tree.transformer == NONE)
+    zone[upper & (zone == NONE)] = 0 if zone_names else NONE
+    left = np.flatnonzero(zone == NONE)
+    if left.size:
+        raise NetworkError(
+            describe(
+                f"{left.size} buses have no zone",
+                where="feeder.zones",
+                got=_some(names[bus] for bus in left),
+                hint="name the zone of the first bus behind each line that leaves the busbar",
+            )
+        )
+    return zone, zone_names
+
+
+def _transformer_of_zone(zone_of_bus: IntArray, transformer_of_bus: IntArray, zones: int) -> IntArray:
+    feeding = [set(transformer_of_bus[zone_of_bus == zone].tolist()) - {NONE} for zone in range(zones)]
+    return np.array([each.pop() if len(each) == 1 else NONE for each in feeding], dtype=np.int64)
+
+
+def _repeated(one: Feeder, copies: int) -> Feeder:
+    if copies < 1:
+        raise NetworkError(
+            describe("not a number of copies", where="feeder.copies", got=copies, expected=">= 1")
+        )
+    if copies == 1:
+        return one
+
+    def names(values: tuple[str, ...]) -> tuple[str, ...]:
+        return values + tuple(f"{value}#{copy}" for copy in range(2, copies + 1) for value in values)
+
+    def tiled(values: npt.NDArray[Any]) -> Any:
+        return np.tile(values, copies)
+
+    def shifted(values: IntArray, size: int) -> IntArray:
+        shift = np.repeat(np.arange(copies, dtype=np.int64) * size, values.size)
+        repeated = np.tile(values, copies)
+        return np.where(repeated == NONE, NONE, repeated + shift)
+
+    buses, stations, branches = len(one.bus_names), one.transformer_kva.size, one.branches
+    return Feeder(
+        bus_names=names(one.bus_names),
+        vn_kv=tiled(one.vn_kv),
+        x=tiled(one.x),
+        y=tiled(one.y),
+        parent_of_bus=shifted(one.parent_of_bus, buses),
+        transformer_of_bus=shifted(one.transformer_of_bus, stations),
+        zone_of_bus=shifted(one.zone_of_bus, len(one.zone_names)),
+        zone_names=names(one.zone_names),
+        transformer_of_zone=shifted(one.transformer_of_zone, stations),
+        substation=shifted(one.substation, buses),
+        transformer_kva=tiled(one.transformer_kva),
+        transformer_names=names(one.transformer_names),
+        branches=Branches(
+            from_bus=shifted(branches.from_bus, buses),
+            to_bus=shifted(branches.to_bus, buses),
+            r_ohm=tiled(branches.r_ohm),
+            x_ohm=tiled(branches.x_ohm),
+            length_km=tiled(branches.length_km),
+            rating_a=tiled(branches.rating_a),
+            is_transformer=tiled(branches.is_transformer),
+            name=names(branches.name),
+        ),
+    )

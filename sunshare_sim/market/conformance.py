@@ -1,0 +1,431 @@
+"""Hold any market mechanism to what it must keep and to what it claims, on random books; ours and a third party's alike."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from sunshare_sim.errors import OrderError, describe
+from sunshare_sim.market.mechanism import (
+    PRICINGS,
+    Claim,
+    Clearing,
+    MarketRules,
+    Mechanism,
+    ReferencePrices,
+    make_mechanism,
+    mechanisms,
+)
+from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.streams import stream
+from sunshare_sim.units import ASK, BID, IntArray
+
+BOOKS_A_MARKET: Final = 10
+PRICE_LEVELS: Final = 64
+
+
+class Case(NamedTuple):
+    """Hold one book and what the mechanism made of it: once, by a twin with the same seed, and with the orders shuffled.
+
+    `unit` divides all quantities.
+    """
+
+    rules: MarketRules
+    orders: Orders
+    unit: int
+    clearing: Clearing
+    twin: Clearing
+    shuffled: Orders
+    shuffled_clearing: Clearing
+
+
+@dataclass(frozen=True)
+class Check:
+    """Tell how a mechanism did in one property."""
+
+    name: str
+    claimed: bool
+    failures: int
+    example: str
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the property held, or was not claimed."""
+        return not self.claimed or self.failures == 0
+
+
+@dataclass(frozen=True, repr=False)
+class ConformanceReport:
+    """Tell how a mechanism did on a number of random books, property by property."""
+
+    mechanism: str
+    books: int
+    seed: int
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Return whether every property that is required or claimed held on every book."""
+        return all(check.passed for check in self.checks)
+
+    def __repr__(self) -> str:
+        """Return one line a property."""
+        lines = [f"{self.mechanism}: {'passed' if self.passed else 'FAILED'}, {self.books} books, seed {self.seed}"]
+        for check in self.checks:
+            if not check.claimed:
+                lines.append(f"  -     {check.name}: not claimed")
+            elif check.passed:
+                lines.append(f"  ok    {check.name}")
+            else:
+                lines.append(f"  FAIL  {check.name}: {check.failures} books; first: {check.example}")
+        return "\n".join(lines)
+
+    def raise_on_failure(self) -> None:
+        """Raise when a property did not hold.
+
+        Raises
+        ------
+        OrderError
+            Holding the whole report.
+        """
+        if not self.passed:
+            raise OrderError(f"mechanism does not conform\n{self!r}")
+
+
+def check_mechanism(
+    mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, **options: Any
+) -> ConformanceReport:
+    """Check a mechanism on random books with ties, several pools, forbidden pairs, shared owners, very small and large orders.
+
+    Parameters
+    ----------
+    mechanism : str or class
+        A registered name, or a class that takes `MarketRules`.
+    books : int
+        Number of random books.
+    seed : int
+        Seed of the books and of the mechanism's own draws.
+    **options
+        The mechanism's own options.
+
+    Returns
+    -------
+    ConformanceReport
+        Printed, it shows one line a property; `passed` sums it up; `raise_on_failure` raises.
+
+    Examples
+    --------
+    >>> check_mechanism("none", books=20).passed
+    True
+    """
+    if books < 1:
+        raise OrderError(describe("no book to check", where="check_mechanism", got=books, expected="books >= 1"))
+    cls = mechanisms().get(mechanism) if isinstance(mechanism, str) else mechanism
+    name = mechanism if isinstance(mechanism, str) else getattr(mechanism, "name", mechanism.__name__)
+    claims = frozenset(getattr(cls, "claims", ()))
+
+    def make(rules: MarketRules) -> Mechanism:
+        if isinstance(mechanism, str):
+            return make_mechanism(mechanism, rules, **options)
+        return mechanism(rules, **options)  # type: ignore[call-arg]  # a protocol has no constructor
+
+    problems: dict[str, list[str]] = defaultdict(list)
+    for book, case in enumerate(_cases(make, books, seed)):
+        for check_name, problem in _problems(case, claims):
+            problems[check_name].append(f"book {book}: {problem}")
+    checks = [("clears every book", None), *((name, claim) for name, (claim, _) in PROPERTIES.items())]
+    return ConformanceReport(
+        mechanism=name,
+        books=books,
+        seed=seed,
+        checks=tuple(
+            Check(
+                name=check_name,
+                claimed=claim is None or claim in claims,
+                failures=len(problems[check_name]),
+                example=next(iter(problems[check_name]), ""),
+            )
+            for check_name, claim in checks
+        ),
+    )
+
+
+def _problems(case: Case | Exception, claims: frozenset[Claim]) -> Iterator[tuple[str, str]]:
+    """Yield the properties that do not hold, each with what is wrong."""
+    if isinstance(case, Exception):
+        yield "clears every book", f"{type(case).__name__}: {case}"
+        return
+    problem = _misreferenced(case)
+    if problem:  # nothing else can be judged
+        yield REFERENCES, problem
+        return
+    for name, (claim, find) in PROPERTIES.items():
+        if claim is None or claim in claims:
+            problem = find(case)
+            if problem:
+                yield name, problem
+
+
+# Books
+
+
+def _cases(make: Callable[[MarketRules], Mechanism], books: int, seed: int) -> Iterator[Case | Exception]:
+    """Yield random books with what the mechanism makes of them; an exception where it fails."""
+    rng = stream(seed, "conformance", "books")
+    for first in range(0, books, BOOKS_A_MARKET):
+        rules = random_rules(rng)
+        market: list[Mechanism] = []
+        for book in range(first, min(first + BOOKS_A_MARKET, books)):
+            orders, unit = random_book(rng, rules.pools, book % BOOKS_A_MARKET)
+            shuffled = Orders(*(np.array(orders)[:, rng.permutation(len(orders.owner))]))
+            retail, feed_in = sorted(int(p) for p in rng.integers(1, PRICE_LEVELS, 2))[::-1]
+            reference = ReferencePrices(retail, feed_in)
+            try:
+                market = market or [make(rules) for _ in range(3)]
+                clearings = []
+                for member, batch in zip(market, (orders, orders, shuffled), strict=True):
+                    untouched = Orders(*(column.copy() for column in batch))
+                    draws = stream(seed, "conformance", "ties", book)
+                    clearings.append(member.clear(untouched, reference, draws))
+                    if not all(np.array_equal(a, b) for a, b in zip(untouched, batch, strict=True)):
+                        raise OrderError(describe("the orders given were changed", where="clear"))  # noqa: TRY301
+                case = Case(rules, orders, unit, clearings[0], clearings[1], shuffled, clearings[2])
+            except Exception as error:  # noqa: BLE001 - whatever a third party raises is a finding
+                yield error
+            else:
+                yield case
+
+
+def random_rules(rng: np.random.Generator) -> MarketRules:
+    """Return a market of 1 to 4 pools with charges of which some are equal and some forbidden."""
+    pools = int(rng.integers(1, 5))
+    charges = rng.choice([-1, 0, 1, 2, 5, 9], size=(pools, pools), p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
+    pricing = PRICINGS[int(rng.integers(3))]
+    return MarketRules(pools, charges.astype(np.int64), PRICE_LEVELS, pricing, float(rng.choice([0, 0.3, 0.5, 1])))
+
+
+def random_book(rng: np.random.Generator, pools: int, kind: int) -> tuple[Orders, int]:
+    """Return a book of one of ten kinds, and a unit that divides all its quantities."""
+    bids, asks = (int(n) for n in rng.integers(2, 11, 2))
+    if kind == 0:  # at times nothing, one order, or one side only
+        bids, asks = (int(n) for n in rng.integers(0, 2, 2) * rng.integers(1, 4, 2))
+    count = bids + asks
+    lowest, highest = (20, 24) if kind in {1, 2, 5, 6} else (1, PRICE_LEVELS)  # few prices: ties at the margin
+    unit = (100_000, 100_000, 1, 1, 100_000, 1, 1_000_000, 10**13, 100_000, 1)[kind]
+    most = (20, 9, 2, 1, 50, 1000, 9, 100, 1, 100_000)[kind]
+    owners = count if kind not in {4, 5} else max(2, count // 3)
+    owner = rng.permutation(count) if owners == count else rng.integers(0, owners, count)
+    side = rng.permutation(np.repeat([BID, ASK], [bids, asks]))
+    return Orders(
+        owner=owner.astype(np.int64),
+        side=side.astype(np.int64),
+        pool=rng.integers(0, pools, count),
+        price=rng.integers(lowest, highest, count),
+        quantity=rng.integers(1, most + 1, count) * unit,
+    ), unit
+
+
+# Properties
+
+
+def _misreferenced(case: Case) -> str:
+    """Find fills that do not point at a bid and an ask of the batch and their owners."""
+    orders, count = case.orders, len(case.orders.owner)
+    for clearing, batch in ((case.clearing, orders), (case.twin, orders), (case.shuffled_clearing, case.shuffled)):
+        fills = clearing.fills
+        if any(column.dtype != np.int64 or column.shape != fills.quantity.shape for column in fills):
+            return "columns of the fills are not int64 of one length"
+        for rows, side, owner in ((fills.bid_id, BID, fills.buyer), (fills.ask_id, ASK, fills.seller)):
+            if ((rows < 0) | (rows >= count)).any():
+                return "a fill names a row that is no order"
+            if (batch.side[rows] != side).any() or (batch.owner[rows] != owner).any():
+                return "a fill names an order of the other side or another owner"
+    return ""
+
+
+def _overfilled(case: Case) -> str:
+    """Find orders filled beyond their size."""
+    fills, filled = case.clearing.fills, [0] * len(case.orders.owner)
+    for bid, ask, amount in _triples(fills):
+        filled[bid] += amount
+        filled[ask] += amount
+    for row, (amount, quantity) in enumerate(zip(filled, case.orders.quantity.tolist(), strict=True)):
+        if amount > quantity:
+            return f"order {row} of {quantity} filled {amount}"
+    return ""
+
+
+def _dusty(case: Case) -> str:
+    """Find fills of nothing, and pairs of orders that were filled in more pieces than one."""
+    fills = case.clearing.fills
+    if (fills.quantity < 1).any():
+        return f"a fill of quantity {fills.quantity.min()}"
+    pairs = Counter((bid, ask) for bid, ask, _ in _triples(fills))
+    (pair, times), *_ = pairs.most_common(1) or [((0, 0), 0)]
+    return f"orders {pair} filled against each other {times} times" if times > 1 else ""
+
+
+def _forbidden(case: Case) -> str:
+    """Find trades over a forbidden pair of pools."""
+    return "a fill over a forbidden pair of pools" if (_matrix_charge(case) < 0).any() else ""
+
+
+def _self_traded(case: Case) -> str:
+    """Find owners that trade with themselves."""
+    return "an owner trades with itself" if (case.clearing.fills.buyer == case.clearing.fills.seller).any() else ""
+
+
+def _unbalanced(case: Case) -> str:
+    """Compare what buyers pay with what sellers, network and operator get."""
+    fills = case.clearing.fills
+    above = sum(
+        amount * (charge - due)
+        for amount, charge, due in zip(
+            fills.quantity.tolist(), fills.charge.tolist(), _matrix_charge(case).tolist(), strict=True
+        )
+    )
+    stated = case.clearing.operator_surplus
+    return "" if above == stated else f"buyers pay {above} above prices and charges, the operator states {stated}"
+
+
+def _underpriced(case: Case) -> str:
+    """Find negative prices."""
+    return "a negative price" if (case.clearing.fills.price < 0).any() else ""
+
+
+def _irrational(case: Case) -> str:
+    """Find orders that trade beyond their limit."""
+    fills, limit = case.clearing.fills, case.orders.price
+    if (limit[fills.bid_id] < fills.price + fills.charge).any():
+        return "a buyer pays more than its limit"
+    return "a seller gets less than its limit" if (limit[fills.ask_id] > fills.price).any() else ""
+
+
+def _unseeded(case: Case) -> str:
+    """Compare the clearing with that of a twin that got the same orders and seeds."""
+    same = all(np.array_equal(a, b) for a, b in zip(case.clearing.fills, case.twin.fills, strict=True))
+    return "" if same else "same orders and seed, other fills"
+
+
+def _order_dependent(case: Case) -> str:
+    """Compare everybody's energy and money with those of the shuffled batch."""
+    before, after = _accounts(case.clearing.fills), _accounts(case.shuffled_clearing.fills)
+    return "" if before == after else "orders shuffled, same seed: someone gets other energy or money"
+
+
+def _several_prices(case: Case) -> str:
+    """Find pools whose sellers, or whose buyers, do not all have one price."""
+    fills, pool = case.clearing.fills, case.orders.pool
+    for rows, price in ((fills.ask_id, fills.price), (fills.bid_id, fills.price + fills.charge)):
+        if len(set(zip(pool[rows].tolist(), price.tolist(), strict=True))) > len(set(pool[rows].tolist())):
+            return "two prices on one side of a pool"
+    return ""
+
+
+def _not_best(case: Case) -> str:
+    """Compare the gains from trade with the highest there are."""
+    if _has_shared_owners(case.orders):
+        return ""
+    best, _ = optimum(case.orders, case.rules, case.unit)
+    gains = _gains(case)
+    return "" if gains == best else f"gains from trade {gains}, possible {best}"
+
+
+def _not_most(case: Case) -> str:
+    """Compare the energy traded with the most at the highest gains."""
+    if _has_shared_owners(case.orders):
+        return ""
+    _, most = optimum(case.orders, case.rules, case.unit)
+    volume = sum(case.clearing.fills.quantity.tolist())
+    return "" if volume == most else f"energy traded {volume}, expected {most}"
+
+
+REFERENCES: Final = "fills name a bid, an ask and their owners"
+PROPERTIES: Final[dict[str, tuple[Claim | None, Callable[[Case], str]]]] = {
+    REFERENCES: (None, _misreferenced),
+    "no order is filled beyond its size": (None, _overfilled),
+    "no empty or split fills": (None, _dusty),
+    "no trade over a forbidden pair": (None, _forbidden),
+    "no trade with oneself": (None, _self_traded),
+    "buyers pay = sellers get + charges + stated operator surplus": (None, _unbalanced),
+    "no negative price": (None, _underpriced),
+    "same seed, same fills": (None, _unseeded),
+    "nobody trades beyond a limit": (Claim.INDIVIDUALLY_RATIONAL, _irrational),
+    "highest welfare": (Claim.WELFARE_OPTIMAL, _not_best),
+    "most energy at that welfare": (Claim.VOLUME_OPTIMAL, _not_most),
+    "order of submission is irrelevant": (Claim.ORDER_INDEPENDENT, _order_dependent),
+    "one price a pool and side": (Claim.ONE_PRICE, _several_prices),
+}
+
+
+# Arithmetic in Python's integers, so that nothing overflows and nothing of the code under test is used
+
+
+def _triples(fills: Fills) -> Iterator[tuple[int, int, int]]:
+    return zip(fills.bid_id.tolist(), fills.ask_id.tolist(), fills.quantity.tolist(), strict=True)
+
+
+def _matrix_charge(case: Case) -> IntArray:
+    fills, pool = case.clearing.fills, case.orders.pool
+    charge: IntArray = case.rules.charges[pool[fills.bid_id], pool[fills.ask_id]]
+    return charge
+
+
+def _gains(case: Case) -> int:
+    price = case.orders.price.tolist()
+    due = _matrix_charge(case).tolist()
+    return sum(
+        amount * (price[bid] - charge - price[ask])
+        for (bid, ask, amount), charge in zip(_triples(case.clearing.fills), due, strict=True)
+    )
+
+
+def _accounts(fills: Fills) -> dict[tuple[int, str], int]:
+    accounts: dict[tuple[int, str], int] = defaultdict(int)
+    columns = (fills.buyer, fills.seller, fills.quantity, fills.price, fills.charge)
+    for buyer, seller, amount, price, charge in zip(*(column.tolist() for column in columns), strict=True):
+        accounts[buyer, "bought"] += amount
+        accounts[buyer, "paid"] += amount * (price + charge)
+        accounts[seller, "sold"] += amount
+        accounts[seller, "earned"] += amount * price
+    return dict(accounts)
+
+
+def _has_shared_owners(orders: Orders) -> bool:
+    return bool(np.intersect1d(orders.owner[orders.side == BID], orders.owner[orders.side == ASK]).size)
+
+
+def optimum(orders: Orders, rules: MarketRules, unit: int = 1) -> tuple[int, int]:
+    """Return the highest welfare of a book and the most energy traded at it, as a linear program over all pairs of orders.
+
+    Solved by HiGHS (Huangfu and Hall 2018, Math. Prog. Comp. 10, 119-142). Half a tick is added to every gain: too little to
+    make a losing unit trade, since cycles of the flow network cost whole ticks, and enough for those that gain nothing.
+
+    Parameters
+    ----------
+    orders : Orders
+        The book.
+    rules : MarketRules
+        For the charges.
+    unit : int
+        Divides all quantities; keeps the program's numbers small.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array
+
+    bids, asks = np.flatnonzero(orders.side == BID), np.flatnonzero(orders.side == ASK)
+    charge = rules.charges[np.ix_(orders.pool[bids], orders.pool[asks])]
+    gain = orders.price[bids][:, None] - charge - orders.price[asks][None, :]
+    bid, ask = np.nonzero((charge >= 0) & (gain >= 0))
+    if not bid.size:
+        return 0, 0
+    pairs = np.arange(bid.size)
+    rows = np.concatenate([bid, len(bids) + ask])
+    matrix = coo_array((np.ones(2 * bid.size), (rows, np.concatenate([pairs, pairs]))))
+    size = orders.quantity[np.concatenate([bids, asks])] // unit
+    best = linprog(-(gain[bid, ask] + 0.5), A_ub=matrix.tocsr(), b_ub=size[: matrix.shape[0]], method="highs-ds")
+    amounts = np.rint(best.x).astype(np.int64).tolist()
+    welfare = sum(g * x for g, x in zip(gain[bid, ask].tolist(), amounts, strict=True))
+    return welfare * unit, sum(amounts) * unit

@@ -1,0 +1,49 @@
+"""The two ends of the scale: continuous trading on the order book, and no local market at all."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from sunshare_sim.market.book import OrderBook
+from sunshare_sim.market.mechanism import Claim, Clearing, MarketRules, ReferencePrices, mechanism
+from sunshare_sim.market.orders import Fills, Orders
+
+
+@mechanism("cda")
+class ContinuousDoubleAuction:
+    """Match each order as it arrives, on an `OrderBook` that starts the slot empty.
+
+    The institution of Smith (1962, Journal of Political Economy 70, 111-137) with a standing book; matching is the
+    book's. Sellers get the ask (default), the earlier order's price or the midpoint, so that the spread goes to the buyer, to
+    whoever came second, or to both.
+    """
+
+    name: ClassVar[str]
+    claims: ClassVar[frozenset[Claim]] = frozenset({Claim.INDIVIDUALLY_RATIONAL})
+
+    def __init__(self, rules: MarketRules) -> None:
+        self._book = OrderBook(rules.charges, pricing=rules.pricing, price_levels=rules.price_levels)
+
+    def clear(
+        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+    ) -> Clearing:
+        """Submit the orders one after another to an empty book."""
+        self._book.clear()
+        return Clearing(self._book.submit_many(*orders))
+
+
+@mechanism("none")
+class NoMarket:
+    """Trade nothing locally: the grid serves every deficit and takes every surplus."""
+
+    name: ClassVar[str]
+    claims: ClassVar[frozenset[Claim]] = frozenset({Claim.INDIVIDUALLY_RATIONAL, Claim.ORDER_INDEPENDENT, Claim.ONE_PRICE})
+
+    def __init__(self, rules: MarketRules) -> None:
+        """Take the rules, of which nothing is needed."""
+
+    def clear(
+        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+    ) -> Clearing:
+        """Return no fills."""
+        return Clearing(Fills.empty())

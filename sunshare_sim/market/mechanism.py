@@ -1,0 +1,222 @@
+"""What a market mechanism is: the rules it may know, the call that clears a slot, what it claims, and how it is found.
+
+A mechanism sees pools, a matrix of charges and orders, all integers; no grid and no people. It is chosen by name, and other
+packages add theirs under the entry point group `sunshare_sim.mechanisms`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from importlib import import_module
+from importlib.metadata import entry_points
+from inspect import signature
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast
+
+import numpy as np
+
+from sunshare_sim.errors import OrderError, describe, did_you_mean
+from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.units import IntArray
+
+ENTRY_POINTS: Final = "sunshare_sim.mechanisms"
+HIGHEST_LEVELS: Final = 1 << 24
+PRICINGS: Final = ("ask", "resting", "midpoint")
+_BUILT_IN: Final = ("auction", "continuous", "posted", "sharing")
+
+
+class Claim(StrEnum):
+    """Name a property a mechanism may claim; `check_mechanism` holds it to those it does claim.
+
+    What every mechanism must keep needs no claim: no order beyond its size, no trade over a forbidden pair or with oneself,
+    no empty fills, buyers pay what sellers, network and operator get, and the same result from the same seed.
+    """
+
+    WELFARE_OPTIMAL = "welfare_optimal"  # no allocation has higher gains from trade, net of charges
+    VOLUME_OPTIMAL = "volume_optimal"  # the most energy among the allocations of highest welfare
+    INDIVIDUALLY_RATIONAL = "individually_rational"  # nobody trades beyond a limit price
+    ORDER_INDEPENDENT = "order_independent"  # given a generator, order of submission changes no one's energy or money
+    ONE_PRICE = "one_price"  # all sellers of a pool get one price, all its buyers pay one
+
+
+class ReferencePrices(NamedTuple):
+    """Give the grid's prices in a slot [ticks]: what it charges and what it pays for energy."""
+
+    retail: int
+    feed_in: int
+
+
+class Clearing(NamedTuple):
+    """Hold what a mechanism made of a slot's orders.
+
+    Attributes
+    ----------
+    fills : Fills
+        The trades; `bid_id` and `ask_id` are rows of the slot's orders. A fill's charge is that of its pair of pools, plus
+        the operator's part where the mechanism keeps one.
+    operator_surplus : int
+        What the fills' charges hold above the matrix of charges, stated by the mechanism [ticks x 1e-6 kWh].
+    """
+
+    fills: Fills
+    operator_surplus: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class MarketRules:
+    """Hold what a mechanism may know of its market, the same for all slots of a run.
+
+    Parameters
+    ----------
+    pools : int
+        Number of pools.
+    charges : IntArray
+        Charge from seller pool to buyer pool [ticks], negative = forbidden; shape [buyer pools, seller pools].
+    price_levels : int
+        Limit prices are 1 to price_levels - 1 ticks.
+    pricing : str
+        What a seller gets in continuous trading: "ask", "resting" or "midpoint".
+    k : float or Fraction
+        Where a call auction sets its price between the lowest (0) and the highest (1) clearing price. A float is read as the
+        nearest fraction with a denominator up to 1000, so that the price is exact.
+    """
+
+    pools: int
+    charges: IntArray
+    price_levels: int
+    pricing: str = "ask"
+    k: float | Fraction = Fraction(1, 2)
+
+    def __post_init__(self) -> None:
+        where = "market rules"
+        if self.charges.shape != (self.pools, self.pools) or self.charges.dtype != np.int64:
+            got = f"{self.charges.dtype} {self.charges.shape}"
+            expected = f"int64 ({self.pools}, {self.pools})"
+            raise OrderError(describe("not a matrix of charges", where=where, got=got, expected=expected))
+        if self.charges.max(initial=0) >= HIGHEST_LEVELS:
+            got, expected = str(self.charges.max()), f"below {HIGHEST_LEVELS} ticks"
+            raise OrderError(describe("charge too high", where=where, got=got, expected=expected))
+        if not 2 <= self.price_levels <= HIGHEST_LEVELS:
+            expected = f"2 to {HIGHEST_LEVELS}"
+            raise OrderError(
+                describe("price_levels out of range", where=where, got=self.price_levels, expected=expected)
+            )
+        if self.pricing not in PRICINGS:
+            expected, hint = " or ".join(PRICINGS), did_you_mean(self.pricing, PRICINGS)
+            raise OrderError(
+                describe("unknown pricing", where=where, got=self.pricing, expected=expected, hint=hint)
+            )
+        if not 0 <= self.k <= 1:
+            raise OrderError(describe("k out of range", where=where, got=self.k, expected="0 to 1"))
+
+    @property
+    def k_ratio(self) -> Fraction:
+        """Return k as an exact fraction."""
+        return Fraction(self.k).limit_denominator(1000)
+
+
+class Mechanism(Protocol):
+    """Clear the orders of one slot after another; made once for a run by `make_mechanism`."""
+
+    name: ClassVar[str]
+    claims: ClassVar[frozenset[Claim]]
+
+    def clear(
+        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+    ) -> Clearing:
+        """Match one slot's orders; what is left unmatched is dropped.
+
+        Parameters
+        ----------
+        orders : Orders
+            The slot's orders in order of arrival; limits are all-in for bids, net for asks.
+        reference : ReferencePrices
+            The grid's prices in this slot.
+        rng : numpy.random.Generator, optional
+            Source of the draws that break ties; without it ties go by arrival.
+        """
+        ...
+
+
+M = TypeVar("M", bound=type[Any])
+_REGISTRY: dict[str, type[Any]] = {}
+
+
+def mechanism(name: str) -> Callable[[M], M]:
+    """Register a mechanism class under the name that scenarios use.
+
+    The class is made with the market's rules as its only positional argument; keyword arguments are its options.
+
+    Raises
+    ------
+    OrderError
+        When another class already has the name.
+    """
+
+    def register(cls: M) -> M:
+        known = _REGISTRY.setdefault(name, cls)
+        # A notebook cell that is run again defines its class again: same name, same home, newer text.
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise OrderError(
+                describe(
+                    "name already taken",
+                    where=f"mechanism({name!r})",
+                    got=cls.__qualname__,
+                    expected=f"a name other than that of {known.__module__}.{known.__qualname__}",
+                )
+            )
+        _REGISTRY[name] = cls
+        cls.name = name
+        return cls
+
+    return register
+
+
+def mechanisms() -> Mapping[str, type[Mechanism]]:
+    """Return all registered mechanisms by name, those of other installed packages included."""
+    for module in _BUILT_IN:
+        import_module(f"sunshare_sim.market.{module}")
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name not in _REGISTRY:
+            mechanism(entry.name)(entry.load())
+    return dict(sorted(_REGISTRY.items()))
+
+
+def mechanism_names() -> tuple[str, ...]:
+    """Return the names a scenario may choose from, in alphabetical order."""
+    return tuple(mechanisms())
+
+
+def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
+    """Return the mechanism `name` for a market with these rules.
+
+    Raises
+    ------
+    OrderError
+        When the name or an option is unknown; the message names the nearest valid one.
+    """
+    known = mechanisms()
+    if name not in known:
+        raise OrderError(
+            describe(
+                "unknown mechanism",
+                where="market.mechanism",
+                got=name,
+                expected="one of " + ", ".join(known),
+                hint=did_you_mean(name, known),
+            )
+        )
+    make = cast("Callable[..., Mechanism]", known[name])
+    valid = list(signature(make).parameters)[1:]
+    for option in options:
+        if option not in valid:
+            raise OrderError(
+                describe(
+                    f"unknown option of {name}",
+                    where="market.mechanism",
+                    got=option,
+                    expected="one of " + (", ".join(valid) or "none at all"),
+                    hint=did_you_mean(option, valid),
+                )
+            )
+    return make(rules, **options)

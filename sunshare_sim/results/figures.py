@@ -1,0 +1,247 @@
+"""The four standard figures of a run, each a function of the run; their titles say what they show."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sunshare_sim.results import style
+from sunshare_sim.results.feeder_map import feeder_map
+from sunshare_sim.results.kpis import mean_local_price, self_consumption, self_sufficiency
+from sunshare_sim.results.style import blank, calendar, headline, look
+from sunshare_sim.units import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from sunshare_sim.results.run import Run
+
+EDGE: Final[dict[str, Any]] = {"edgecolor": style.BLACK, "linewidth": 0.25}
+MOST_BARS: Final = 250  # homes; beyond, the white gaps between bars would hide the bars
+CLASSES: Final = (
+    ("enterprise", style.PINK),
+    ("solar and battery", style.GREEN),
+    ("solar", style.ORANGE),
+    ("no solar", style.BLUE),
+)
+
+
+def energy_balance(run: "Run") -> "Figure":
+    """Draw where the energy the homes use comes from, and where the sun's energy goes, in every slot."""
+    power = _power(run)
+    with look():
+        figure, (upper, lower) = blank(5.2, 2, sharex=True)
+        _stack(
+            upper,
+            power.index,
+            (power.load_kwh + power.ev_kwh - power.deficit_kwh, "own solar and battery", style.ORANGE),
+            (power.traded_kwh, "neighbours", style.GREEN),
+            (power.import_kwh, "grid", style.PALE),
+        )
+        _stack(
+            lower,
+            power.index,
+            (power.solar_kwh - power.surplus_kwh, "used or stored at home", style.ORANGE),
+            (power.traded_kwh, "sold to neighbours", style.GREEN),
+            (power.export_kwh, "grid", style.PALE),
+        )
+        if power.soc_kwh.max() > 0:
+            _battery_line(lower, power.soc_kwh)
+        used, kept = _percent(self_sufficiency(run.slots)), _percent(self_consumption(run.slots))
+        headline(upper, f"Where the homes' energy comes from: {used} from within the neighbourhood")
+        headline(lower, f"Where solar energy goes: {kept} stays in the neighbourhood")
+        for axes in (upper, lower):
+            axes.set_ylabel("power [kW]")
+            calendar(axes, power.index)
+    return figure
+
+
+def price_path(run: "Run") -> "Figure":
+    """Draw what local energy costs between the grid's two prices, and how much of it changes hands."""
+    prices, currency = _prices(run), run.scenario.tariff.currency
+    with look():
+        figure, (upper, lower) = blank(4.6, 2, sharex=True, height_ratios=[3, 1.2])
+        _between_tariffs(upper, prices)
+        upper.set_ylabel(f"price [{currency}/kWh]")
+        upper.set_ylim(bottom=0)
+        mean = mean_local_price(run.slots)
+        verdict = (
+            "nothing was traded" if np.isnan(mean) else f"sellers get {mean:.3f} {currency}/kWh on average"
+        )
+        headline(upper, f"Price of local energy: {verdict}")
+        lower.fill_between(prices.index, prices.traded_kwh / prices.hours, step="post", color=style.GREEN)
+        lower.set_ylabel("traded [kW]")
+        lower.set_ylim(bottom=0)
+        for axes in (upper, lower):
+            calendar(axes, prices.index)
+    return figure
+
+
+def savings(run: "Run") -> "Figure":
+    """Draw what each home saves by the local market, sorted within its class."""
+    saving, currency = run.bills["saving"].to_numpy(), run.scenario.tariff.currency
+    losing = int(np.count_nonzero(saving < 0))
+    with look():
+        figure, axes = blank(3.8)
+        gap = max(1, len(saving) // 40)
+        edge = 0.4 if len(saving) <= MOST_BARS else 0.0
+        first = 2 * gap
+        for (name, colour), members in zip(CLASSES, _classes(run), strict=True):
+            if members.any():
+                values = np.sort(saving[members])[::-1]
+                bars = {"label": f"{name} ({len(values)})", "color": colour, "linewidth": edge}
+                first = _bars(axes, first, values, **bars) + gap
+        axes.axhline(0, color=style.BLACK, linewidth=0.8)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xlim(0, first)
+        axes.margins(y=0.12)
+        axes.set_ylabel(f"saving over the run [{currency}]")
+        axes.set_xlabel("homes, sorted within each class; black line: median")
+        verdict = "none pays" if not losing else "one pays" if losing == 1 else f"{losing} pay"
+        together = f"{len(saving)} homes save {saving.sum():,.0f} {currency} together"
+        headline(axes, f"{together}; {verdict} more than without the market", legend_rows=2)
+    return figure
+
+
+FIGURES: Final[dict[str, Callable[["Run"], "Figure"]]] = {
+    "energy-balance": energy_balance,
+    "price-path": price_path,
+    "savings": savings,
+    "feeder-map": feeder_map,
+}
+
+
+class Figures:
+    """Offer a run's figures by name: ``run.plot.energy_balance()`` returns a matplotlib Figure."""
+
+    def __init__(self, run: "Run") -> None:
+        self._run = run
+
+    def energy_balance(self) -> "Figure":
+        """Return where energy comes from and goes to, slot by slot."""
+        return energy_balance(self._run)
+
+    def price_path(self) -> "Figure":
+        """Return local prices between the grid's, and the traded volume."""
+        return price_path(self._run)
+
+    def savings(self) -> "Figure":
+        """Return each home's saving, sorted within its class."""
+        return savings(self._run)
+
+    def feeder_map(self) -> "Figure":
+        """Return the feeder with its zones, homes and devices."""
+        return feeder_map(self._run)
+
+
+def save_figures(run: "Run", folder: Path) -> list[Path]:
+    """Write all figures of `run` as PNG and SVG into `folder` and return the files; same run, same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, draw in FIGURES.items():
+        figure = draw(run)
+        title = {"Title": figure.axes[0].get_title(loc="left")}
+        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+        with look():
+            figure.savefig(png, metadata={**title, "Software": None}, pil_kwargs={"optimize": True})
+            figure.savefig(svg, metadata={**title, "Date": None, "Creator": "sunshare-sim"})
+        files += [png, svg]
+    return files
+
+
+def _local(run: "Run") -> "pd.DataFrame":
+    """Return the slots, indexed by local time."""
+    slots = run.slots.set_index("time")
+    return slots.set_index(slots.index.tz_convert(run.scenario.place.timezone))  # type: ignore[attr-defined]
+
+
+def _power(run: "Run") -> "pd.DataFrame":
+    """Return the slots' energies as mean power [kW], daily where the run is long; soc stays [kWh]."""
+    slots = _local(run)
+    energies = [name for name in slots.columns if name.endswith("_kwh") and name != "soc_kwh"]
+    slots[energies] /= run.scenario.time.slot_minutes / 60
+    return slots.resample("D").mean() if _is_long(run) else slots
+
+
+def _is_long(run: "Run") -> bool:
+    return run.scenario.time.days > style.DAYS_IN_SLOTS
+
+
+def _stack(axes: "Axes", times: Any, *layers: tuple[Any, str, str]) -> None:
+    values = [np.clip(np.asarray(layer, dtype=float), 0, None) for layer, _, _ in layers]
+    labels, colours = [label for _, label, _ in layers], [colour for _, _, colour in layers]
+    axes.stackplot(times, *values, labels=labels, colors=colours, step="post", **EDGE)
+
+
+def _battery_line(axes: "Axes", stored: "pd.Series[float]") -> None:
+    right = axes.twinx()
+    right.plot(stored.index, stored, color=style.BLUE, linewidth=1.2, linestyle=(0, (4, 1.5)))
+    right.set_ylim(0, stored.max() * 1.05)
+    right.set_ylabel("in batteries [kWh]", color=style.BLUE)
+    right.spines["right"].set_visible(True)
+    right.grid(visible=False)
+
+
+def _prices(run: "Run") -> "pd.DataFrame":
+    """Return per slot (or day): grid prices, lowest, highest and mean trade price, and volume."""
+    import pandas as pd
+
+    trades = run.exact("trades", ["slot", "price_micro_per_kwh", "status"])
+    settled = trades[trades["status"] == 0]
+    bounds = settled.groupby("slot")["price_micro_per_kwh"].agg(["min", "max"]) / 1e6
+    slots = _local(run)
+    wanted = ["retail_per_kwh", "feed_in_per_kwh", "traded_kwh", "trade_value", "wheeling"]
+    table = slots[wanted].assign(low=np.nan, high=np.nan, hours=run.scenario.time.slot_minutes / 60)
+    table.loc[table.index[bounds.index], ["low", "high"]] = bounds.to_numpy()
+    if _is_long(run):
+        rules = {"low": "min", "high": "max", "retail_per_kwh": "mean", "feed_in_per_kwh": "mean"}
+        table = table.resample("D").agg({**dict.fromkeys(table.columns, "sum"), **rules})
+    volume = table.traded_kwh.where(table.traded_kwh > 0)
+    paid = (table.trade_value + table.wheeling) / volume
+    return pd.DataFrame(table.assign(mean=table.trade_value / volume, paid=paid))
+
+
+def _between_tariffs(axes: "Axes", prices: "pd.DataFrame") -> None:
+    times = prices.index
+    above: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+    for name, text, colour in (
+        ("retail_per_kwh", "retail", style.RED),
+        ("feed_in_per_kwh", "feed-in", style.BLUE),
+    ):
+        axes.step(times, prices[name], where="post", color=colour)
+        axes.annotate(text, (times[-1], prices[name].iloc[-1]), color=colour, annotation_clip=False, **above)
+    band: dict[str, Any] = {"facecolor": style.SKY, "alpha": 0.55, "linewidth": 0}
+    axes.fill_between(times, prices.low, prices.high, step="post", label="lowest to highest trade", **band)
+    if (prices.wheeling > 0).any():
+        paid: dict[str, Any] = {"color": style.GREEN, "linewidth": 1.1, "label": "mean paid, with wheeling"}
+        axes.step(times, prices.paid, where="post", **paid)
+    axes.step(times, prices["mean"], where="post", color=style.BLACK, linewidth=1.1, label="mean to sellers")
+
+
+def _classes(run: "Run") -> tuple[Any, ...]:
+    """Return which homes belong to each of `CLASSES`."""
+    homes = run.households
+    enterprise = (homes["kind"] == "Enterprise").to_numpy()
+    solar = ~enterprise & (homes["solar_kwp"] > 0).to_numpy()
+    battery = (homes["battery_kwh"] > 0).to_numpy()
+    return enterprise, solar & battery, solar & ~battery, ~enterprise & ~solar
+
+
+def _bars(axes: "Axes", first: int, values: FloatArray, **bars: Any) -> int:
+    """Draw one class of homes from position `first` on and return the position after it."""
+    last = first + len(values)
+    axes.bar(np.arange(first, last) + 0.5, values, width=1.0, edgecolor="white", **bars)
+    median = float(np.median(values))
+    axes.plot([first, last], [median, median], color=style.BLACK, linewidth=1.6)
+    shift: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "va": "bottom"}
+    at, side = (last, "right") if len(values) > 3 else ((first + last) / 2, "center")
+    axes.annotate(f"{median:.2f}", (at, median), ha=side, **shift)
+    return last
+
+
+def _percent(share: float) -> str:
+    return "nothing" if np.isnan(share) else f"{100 * share:.0f} %"
