@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 
-from sunshare_sim.community import draws
 from sunshare_sim.community.households import Series
 from sunshare_sim.community.owned import Owned
 from sunshare_sim.community.series import ProfileSeries, RepeatedSeries, StackedSeries, SummedSeries
@@ -13,7 +12,7 @@ from sunshare_sim.errors import InputError, describe
 from sunshare_sim.inputs import demand as demands
 from sunshare_sim.inputs import solar, weather
 from sunshare_sim.inputs.demand import DemandShapes
-from sunshare_sim.inputs.profiles import read_profiles
+from sunshare_sim.inputs.profiles import read_profile
 from sunshare_sim.inputs.sky import Site
 from sunshare_sim.inputs.weather import Weather
 from sunshare_sim.scenario.households import BdewDemand, FileDemand, Group, PvlibSolar, SimbenchDemand, ValuesDemand, ValuesSolar
@@ -61,7 +60,7 @@ class Inputs:
         return parts[0] if len(parts) == 1 else StackedSeries(tuple(parts))
 
     def _demand(self, group: Group, annual_kwh: FloatArray) -> Series:
-        section, seed = group.demand, self.scenario.seed
+        section = group.demand
         if isinstance(section, ValuesDemand):
             return RepeatedSeries(np.array(section.kwh), np.ones(annual_kwh.size))
         if isinstance(section, FileDemand):
@@ -75,33 +74,36 @@ class Inputs:
         own_days = isinstance(section, SimbenchDemand) and not section.bootstrap
         # A shop's or a farm's profile tells weekdays and seasons apart by itself; only homes are drawn apart.
         own_days |= isinstance(section, BdewDemand) and section.profile != "h0"
-        return self._shaped(shapes, annual_kwh, group.name, None if own_days else draws.sub_seed(seed, "demand", group.name))
+        return self._shaped(shapes, annual_kwh, group.name, draw_days=not own_days)
 
     def _heat_pumps(self, group: Group, annual_kwh: FloatArray) -> Series:
         shapes = demands.heat_pump_shapes(notice=self.notice)
         self._note(shapes)
-        seed = draws.sub_seed(self.scenario.seed, "heat_pump", group.name)
-        # A short window keeps each pump in the weather that all of them share.
-        return self._shaped(shapes, annual_kwh, f"{group.name}/heat_pump", seed, window_days=3)
+        return self._shaped(shapes, annual_kwh, f"{group.name}/heat_pump", draw_days=True)
 
-    def _shaped(
-        self, shapes: DemandShapes, annual_kwh: FloatArray, name: str, seed: int | None, *, window_days: int = 21
-    ) -> Series:
-        """Return demand that follows `shapes`: by drawn days with a seed, else by the shapes' own days."""
-        rng = stream(self.scenario.seed, "households", name, "shape")
-        shape_of_home = rng.integers(len(shapes.names), size=annual_kwh.size)
-        if seed is None:
-            return demands.follow(shapes, annual_kwh, shape_of_home, self.grid)
-        return demands.bootstrap(shapes, annual_kwh, shape_of_home, self.grid, seed, window_days=window_days)
+    def _shaped(self, shapes: DemandShapes, annual_kwh: FloatArray, name: str, *, draw_days: bool) -> Series:
+        """Return demand that follows `shapes`, by drawn days or by the shapes' own."""
+        seed = self.scenario.seed
+        shape_of_home = stream(seed, "households", name, "shape").integers(len(shapes.names), size=annual_kwh.size)
+        if draw_days:
+            return demands.bootstrap(shapes, annual_kwh, shape_of_home, self.grid, seed, name=name)
+        return demands.follow(shapes, annual_kwh, shape_of_home, self.grid)
 
     def _file(self, section: FileDemand, homes: int) -> Series:
-        columns = read_profiles(section.path, section.columns, unit=section.unit, timezone=section.timezone, grid=self.grid)
-        if columns.shape[1] != homes:
+        series = read_profile(
+            section.path, grid=self.grid, unit=section.unit, columns=section.columns, timezone=section.timezone
+        )
+        if len(series.names) != homes:
             raise InputError(
-                describe("not one column a home", where=section.path, got=f"{columns.shape[1]} columns", expected=f"{homes}",
-                         hint="name the columns to take, or change the number of homes")
+                describe(
+                    "not one column a home",
+                    where=section.path,
+                    got=f"{len(series.names)} columns",
+                    expected=str(homes),
+                    hint="name the columns to take, or change the number of homes",
+                )
             )
-        return ProfileSeries(columns, np.arange(homes), np.ones(homes))
+        return series
 
     def _note(self, shapes: DemandShapes) -> None:
         source = f"{shapes.source} ({shapes.licence})"

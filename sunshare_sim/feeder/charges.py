@@ -1,4 +1,4 @@
-"""What a local trade pays for the wires: a matrix of charges between zones, the only thing the market knows of the grid."""
+"""What a local trade pays for the wires: charges between zones, the only thing the market knows of the grid."""
 
 from typing import Final
 

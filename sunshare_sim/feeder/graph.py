@@ -1,7 +1,7 @@
 """A feeder as a rooted tree: its buses, the branches between them, and the zones that become pools of the market.
 
-The arrays are the truth; `Feeder.graph` shows them as a networkx graph. Only radial feeders are taken: every bus has one
-path to its transformer, so that what a trade uses of the wires is exact.
+The arrays are the truth; `Feeder.graph` shows them as a networkx graph. Only radial feeders are taken: every bus has
+one path to its transformer, so that what a trade uses of the wires is exact.
 """
 
 from collections.abc import Iterable, Mapping
@@ -135,8 +135,8 @@ def build_feeder(
     lines : table
         `from_bus`, `to_bus`, `r_ohm`, `x_ohm`, `rating_a`, and if known `length_km` (0), `name`.
     transformers : table
-        `lv_bus`, `sn_kva`, and if known `name`, `hv_bus`, `vk_percent`, `vkr_percent`. Without `hv_bus` (column absent, or
-        None) the low-voltage busbar is where the modelled network begins.
+        `lv_bus`, `sn_kva`, and if known `name`, `hv_bus`, `vk_percent`, `vkr_percent`. Without `hv_bus` (column absent,
+        or None) the low-voltage busbar is where the modelled network begins.
     zones : "feeder", "transformer" or mapping of bus name to zone name
         "feeder": one zone behind each line that leaves a low-voltage busbar; the busbar and what lies above count to
         its first. "transformer": one zone for each. A mapping: a bus it does not name has the zone of the bus that
@@ -230,7 +230,7 @@ def _branches(
     stations = _stations(index, transformers)
     above = stations.hv_bus != NONE
     r_ohm, x_ohm, rating_a = _transformer_values(stations, transformers, _floats(buses, "vn_kv", 0.4))
-    is_transformer = np.repeat([False, True], [start.size, np.count_nonzero(above)])
+    is_transformer = np.arange(start.size + np.count_nonzero(above)) >= start.size
     branches = Branches(
         from_bus=np.concatenate([start, stations.hv_bus[above]]),
         to_bus=np.concatenate([_bus_numbers(index, lines["to_bus"], "feeder lines"), stations.lv_bus[above]]),
@@ -256,9 +256,7 @@ def _stations(index: dict[Any, int], transformers: Table) -> _Stations:
         low = list(transformers["lv_bus"])
         _raise_fed_twice(sorted({str(bus) for bus in low if low.count(bus) > 1}))
     high = list(transformers["hv_bus"]) if "hv_bus" in transformers else [None] * lv_bus.size
-    has_high = np.array(
-        [bus is not None and bus == bus for bus in high]
-    )  # NaN, a table's gap, differs from itself
+    has_high = ~_missing(high)
     hv_bus = np.full(lv_bus.size, NONE, dtype=np.int64)
     known = [bus for bus, has in zip(high, has_high, strict=True) if has]
     hv_bus[has_high] = _bus_numbers(index, known, "feeder transformers")
@@ -268,6 +266,11 @@ def _stations(index: dict[Any, int], transformers: Table) -> _Stations:
             describe("not a rating", where="feeder transformers", got=sn_kva.tolist(), expected="kVA")
         )
     return _Stations(hv_bus, lv_bus, sn_kva, _labels(transformers, "transformer", lv_bus.size))
+
+
+def _missing(values: list[Any]) -> BoolArray:
+    """Tell which values are gaps of a table: None or NaN."""
+    return np.array([value is None or (isinstance(value, float) and np.isnan(value)) for value in values])
 
 
 def _transformer_values(
@@ -403,7 +406,7 @@ def _zones(
 
 
 def _feeder_zones(tree: _Tree, stations: _Stations) -> tuple[IntArray, tuple[str, ...]]:
-    """Number the lines that leave each busbar, and give everything behind a line its zone."""
+    """Give all buses behind one line that leaves a busbar the same zone."""
     busbars = set(stations.lv_bus.tolist())
     zone = np.full(tree.parent.size, NONE, dtype=np.int64)
     outgoing = [0] * stations.lv_bus.size

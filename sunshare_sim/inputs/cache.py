@@ -1,8 +1,8 @@
-"""Data made once and kept in the user's cache folder, never in the project: the name of a file tells source and version.
+"""Data made once and kept in the user's cache folder, never in the project; a file's name tells source and version.
 
-A cached run needs none of the heavy packages that made the data. Files appear whole or not at all (written beside their
-place, then renamed), so that a second process racing with the first does harmless double work, and a file that cannot
-be read is made anew.
+A cached run needs none of the heavy packages that made the data. Files appear whole or not at all (written beside
+their place, then renamed), so that a second process racing with the first does harmless double work, and a file that
+cannot be read is made anew.
 """
 
 import json

@@ -19,7 +19,7 @@ from sunshare_sim.timegrid import TimeGrid
 from sunshare_sim.units import FloatArray, IntArray
 
 # Classes of days: dull (mean clear-sky index below 0.60), mixed, and bright (from 0.85 on).
-CLASS_SHARE: Final = (0.142, 0.354, 0.504)
+CLASS_SHARE: Final = (0.140, 0.354, 0.506)
 CLASS_CHANGE: Final = ((0.327, 0.308, 0.365), (0.171, 0.388, 0.441), (0.066, 0.344, 0.590))
 CLASS_MEAN: Final = (0.48, 0.75, 0.955)
 CLASS_SPREAD: Final = 0.07  # standard deviation of a day's mean about its class

@@ -1,7 +1,7 @@
 """Real low-voltage grids as plain tables: SimBench, the feeders that come with pandapower, and pandapower files.
 
-The packages that bring the grids take seconds to import and are needed once: the tables are kept in the user's cache under
-the package's version. Their data stay on the user's machine; see docs/data.md for licences.
+The packages that bring the grids take seconds to import and are needed once: the tables are kept in the user's cache
+under the package's version. Their data stay on the user's machine; see docs/data.md for licences.
 """
 
 import json
@@ -93,7 +93,8 @@ def load_grid(source: str, name: str, *, notice: Notice | None = None) -> GridTa
     source : {"simbench", "pandapower", "file"}
         Where to look.
     name : str
-        SimBench code such as ``"1-LV-rural3--0-sw"``, a key of `PANDAPOWER_GRIDS`, or the path of a pandapower JSON file.
+        SimBench code such as ``"1-LV-rural3--0-sw"``, a key of `PANDAPOWER_GRIDS`, or the path of a
+        pandapower JSON file.
     notice : callable, optional
         Told what is being read, only if it takes more than a moment.
 
@@ -168,8 +169,8 @@ def from_file(path: Path, *, notice: Notice | None = None) -> GridTables:
 def from_pandapower(net: Any, *, where: str = "pandapower network") -> "dict[str, pd.DataFrame]":
     """Turn a pandapower network into the tables `buses`, `lines`, `transformers` and `loads` of `GridTables`.
 
-    Buses joined by closed bus-bus switches become one; lines and transformers out of service or behind an open switch are
-    left out; `parallel` elements become one. Shunt capacitance, taps and three-winding transformers are not represented.
+    Buses joined by closed bus-bus switches become one; lines and transformers out of service or behind an open switch
+    are left out; `parallel` elements become one. Shunt capacitance and taps are not represented.
 
     Parameters
     ----------
@@ -271,8 +272,8 @@ def _buses(net: Any, fusion: _Fusion) -> dict[str, list[Any]]:
     xy = [_position(net, part) for part in fusion.members]
     return {
         "bus": list(range(len(leads))),
-        "name": _distinct([_text(net.bus.at[bus, "name"]) or f"bus {bus}" for bus in leads]),
-        "vn_kv": [float(net.bus.at[bus, "vn_kv"]) for bus in leads],
+        "name": _distinct([_text(net.bus.loc[bus, "name"]) or f"bus {bus}" for bus in leads]),
+        "vn_kv": [float(net.bus.loc[bus, "vn_kv"]) for bus in leads],
         "x": [x for x, _ in xy],
         "y": [y for _, y in xy],
     }
@@ -300,7 +301,7 @@ def _distinct(names: list[str]) -> list[str]:
 def _position(net: Any, part: list[int]) -> tuple[float, float]:
     """Return where a bus lies; pandapower 3 keeps GeoJSON text in the column `geo`."""
     for bus in part:
-        point = net.bus.at[bus, "geo"] if "geo" in net.bus else None
+        point = net.bus.loc[bus, "geo"] if "geo" in net.bus else None
         if isinstance(point, str) and point:
             x, y = json.loads(point)["coordinates"][:2]
             return float(x), float(y)
@@ -315,7 +316,8 @@ def _in_service(net: Any, table: str, kind: str, ends: tuple[str, str], fusion: 
     for end in ends:
         alive &= rows[end].isin(list(fusion.row))
     same = rows[ends[0]].map(fusion.row) == rows[ends[1]].map(fusion.row)
-    return rows[alive & ~same]  # a line between two fused buses carries nothing
+    kept: pd.DataFrame = rows[alive & ~same]  # a line between two fused buses carries nothing
+    return kept
 
 
 def _names(rows: "pd.DataFrame", kind: str) -> list[str]:

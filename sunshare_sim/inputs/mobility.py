@@ -133,6 +133,8 @@ def ev_sessions(
     car, first, last, energy = car[order], first[order], last[order], energy[order]
     same = car[:-1] == car[1:]
     last[:-1][same] = np.minimum(last[:-1][same], first[1:][same])
+    stays = last > first
+    car, first, last, energy = car[stays], first[stays], last[stays], energy[stays]
 
     shape = (cars,)
     power = np.broadcast_to(np.asarray(power_kw, dtype=np.float64), shape)[car]

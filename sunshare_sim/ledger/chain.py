@@ -74,7 +74,7 @@ def receipts_array(slot: int, trades: Trades, status: IntArray) -> IntArray:
 
 def receipts_bytes(rows: IntArray) -> bytes:
     """Return the canonical bytes of receipts, 64 a trade, the same on every machine."""
-    return rows.astype("<i8", order="C", copy=False).tobytes()
+    return rows.astype("<i8", copy=False).tobytes()
 
 
 class Chain:

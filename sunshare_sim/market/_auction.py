@@ -1,9 +1,9 @@
-"""Kernels of the call auction: the allocation of highest welfare over pools and charges, and its lowest and highest prices.
+"""Kernels of the call auction: the allocation of highest welfare over pools and charges, and its prices.
 
-Pools of buyers and sellers are a small flow network; each seller pool supplies along its ask ladder, each buyer pool
-takes along its bid ladder, and a unit that goes from s to b costs W[b, s]. Successive shortest paths send energy along the path of
-highest gain until no path gains (Ahuja, Magnanti and Orlin 1993, Network Flows, section 9.7): exact in integers. With one pool it is
-the crossing of two step curves.
+Pools of buyers and sellers are a small flow network; each seller pool supplies along its ask ladder, each
+buyer pool takes along its bid ladder, and a unit that goes from s to b costs W[b, s]. Successive shortest
+paths send energy along the path of highest gain until no path gains (Ahuja, Magnanti and Orlin 1993, Network
+Flows, section 9.7): exact in integers. With one pool it is the crossing of two step curves.
 """
 
 from typing import Final
@@ -12,6 +12,7 @@ import numpy as np
 
 from sunshare_sim.kernels import kernel
 from sunshare_sim.market._pairing import ladder_starts, pair, split
+from sunshare_sim.market.orders import Orders
 from sunshare_sim.units import IntArray
 
 FAR: Final = 1 << 61
@@ -23,7 +24,8 @@ def price_steps(
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Join orders of one ladder and one price to steps.
 
-    Returns the first sorted row of each step (and the end), its price, its quantity, and the first step of each ladder (and the end).
+    Returns the first sorted row of each step (and the end), its price, its quantity, and the first step of
+    each ladder (and the end).
     """
     first = np.empty(rows.size + 1, dtype=np.int64)
     height = np.empty(rows.size, dtype=np.int64)
@@ -44,113 +46,147 @@ def price_steps(
 
 
 @kernel
-def _label(  # noqa: PLR0913, PLR0917 - the network and its two layers of labels
-    head: IntArray, height: IntArray, ladders: IntArray, cost: IntArray, flow: IntArray, scale: int
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the lowest cost at which one more unit reaches each buyer pool, and where it comes from: seller's and buyer's pool."""
-    pools = flow.shape[0]
-    at_seller = np.full(pools, FAR, dtype=np.int64)
-    at_buyer = np.full(pools, FAR, dtype=np.int64)
-    seller_from = np.full(pools, -1, dtype=np.int64)
-    buyer_from = np.full(pools, -1, dtype=np.int64)
-    for s in range(pools):
-        if head[pools + s] < ladders[pools + s + 1]:
-            at_seller[s] = height[head[pools + s]] * scale
+def _nearest(b: int, supply: IntArray, cost: IntArray) -> tuple[int, int]:
+    """Return the lowest cost at which a seller pool's own next unit reaches buyer pool b, and that seller pool."""
+    lowest, nearest = FAR, -1
+    for s in range(supply.size):
+        if supply[s] + cost[b, s] < lowest:
+            lowest, nearest = supply[s] + cost[b, s], s
+    return lowest, nearest
+
+
+@kernel
+def _label(
+    direct: IntArray, supply: IntArray, cost: IntArray, cells: IntArray, at: IntArray, come_from: IntArray
+) -> None:
+    """Label pools with the lowest cost at which one more unit gets there, and its origin; row 0: buyers, 1: sellers.
+
+    A unit may also reach a seller pool by taking the place of one that flows from it now, in one of `cells`.
+    """
+    at[0], come_from[0] = direct[0], direct[1]
+    at[1], come_from[1] = supply, -1
     changed = True
     while changed:
         changed = False
-        for b in range(pools):
-            if ladders[b] < ladders[b + 1]:
-                for s in range(pools):
-                    if at_seller[s] + cost[b, s] < at_buyer[b]:
-                        at_buyer[b] = at_seller[s] + cost[b, s]
-                        buyer_from[b] = s
-        for b in range(pools):
-            for s in range(pools):
-                if flow[b, s] > 0 and at_buyer[b] < FAR and at_buyer[b] - cost[b, s] < at_seller[s]:
-                    at_seller[s] = at_buyer[b] - cost[b, s]
-                    seller_from[s] = b
-                    changed = True
-    return at_buyer, seller_from, buyer_from
+        for cell in range(cells.shape[0]):
+            b, s = cells[cell]
+            if at[0, b] < FAR and at[0, b] - cost[b, s] < at[1, s]:
+                at[1, s], come_from[1, s] = at[0, b] - cost[b, s], b
+                changed = True
+                for to in range(supply.size):
+                    if at[1, s] + cost[to, s] < at[0, to]:
+                        at[0, to], come_from[0, to] = at[1, s] + cost[to, s], s
 
 
 @kernel
 def _send(  # noqa: PLR0913, PLR0917 - path and network
-    b: int, head: IntArray, left: IntArray, flow: IntArray, seller_from: IntArray, buyer_from: IntArray
-) -> bool:
-    """Send what fits along the labelled path to pool b; return whether labels have to be made anew."""
+    b: int, head: IntArray, left: IntArray, flow: IntArray, come_from: IntArray, cells: IntArray, used: int
+) -> tuple[int, int]:
+    """Send what fits along the labelled path to pool b; return its seller pool and the number of `cells` in use."""
     pools = flow.shape[0]
     amount = left[head[b]]
-    s = buyer_from[b]
-    while seller_from[s] >= 0:
-        back = seller_from[s]
-        amount = min(amount, flow[back, s])
-        s = buyer_from[back]
-    amount = min(amount, left[head[pools + s]])
-    source = s
+    source = come_from[0, b]
+    while come_from[1, source] >= 0:
+        amount = min(amount, flow[come_from[1, source], source])
+        source = come_from[0, come_from[1, source]]
+    amount = min(amount, left[head[pools + source]])
+    at, s = b, come_from[0, b]
     emptied = False
-    at, s = b, buyer_from[b]
-    flow[at, s] += amount
-    while seller_from[s] >= 0:
-        back = seller_from[s]
-        flow[back, s] -= amount
-        emptied = emptied or flow[back, s] == 0
-        at, s = back, buyer_from[back]
+    while True:
+        if flow[at, s] == 0:
+            cells[used] = at, s
+            used += 1
         flow[at, s] += amount
+        if s == source:
+            break
+        at = come_from[1, s]
+        flow[at, s] -= amount
+        emptied = emptied or flow[at, s] == 0
+        s = come_from[0, at]
+    if emptied:
+        kept = 0
+        for cell in range(used):
+            if flow[cells[cell, 0], cells[cell, 1]] > 0:
+                cells[kept] = cells[cell]
+                kept += 1
+        used = kept
     left[head[b]] -= amount
     left[head[pools + source]] -= amount
-    if left[head[b]] == 0:
-        head[b] += 1
-    if left[head[pools + source]] == 0:
-        head[pools + source] += 1
-        emptied = True
-    return emptied
+    return source, used
+
+
+@kernel
+def _best_end(
+    head: IntArray, ladders: IntArray, height: IntArray, reach: IntArray, scale: int
+) -> tuple[int, int]:
+    """Return the buyer pool whose next unit gains most, or -1, and that gain."""
+    best, gain = -1, -FAR
+    for b in range(reach.size):
+        if head[b] < ladders[b + 1] and reach[b] < FAR and height[head[b]] * scale - reach[b] > gain:
+            best, gain = b, height[head[b]] * scale - reach[b]
+    return best, gain
 
 
 @kernel
 def best_flow(height: IntArray, left: IntArray, ladders: IntArray, charges: IntArray) -> IntArray:
     """Return the flow of highest welfare, shape [buyer pools, seller pools]; `left` becomes what is left of each step.
 
-    Among flows of equal welfare the one with the most energy, among those the lowest charges, then the lower pools: costs carry
-    the charge once more in their low digits.
+    Among flows of equal welfare the one with the most energy, among those the lowest charges, then the lower
+    pools: costs carry the charge once more in their low digits.
     """
     pools = charges.shape[0]
-    highest = 0
-    for charge in charges.flat:
-        highest = max(highest, charge)
-    scale = 2 * pools * highest + 2
+    scale = 2 * pools * max(0, charges.max()) + 2
     cost = np.where(charges >= 0, charges * (scale + 1), FAR)
     flow = np.zeros((pools, pools), dtype=np.int64)
     head = ladders[:-1].copy()
-    stale = False
-    at_buyer, seller_from, buyer_from = _label(head, height, ladders, cost, flow, scale)
+    supply = np.full(pools, FAR, dtype=np.int64)  # cost of each seller pool's next own unit
+    for s in range(pools):
+        if head[pools + s] < ladders[pools + s + 1]:
+            supply[s] = height[head[pools + s]] * scale
+    direct = np.empty((2, pools), dtype=np.int64)
+    for b in range(pools):
+        direct[0, b], direct[1, b] = _nearest(b, supply, cost)
+    at = np.empty((2, pools), dtype=np.int64)
+    come_from = np.empty((2, pools), dtype=np.int64)
+    cells = np.empty((pools * pools + pools, 2), dtype=np.int64)
+    used = 0
     while True:
-        if stale:
-            at_buyer, seller_from, buyer_from = _label(head, height, ladders, cost, flow, scale)
-        best, gain = -1, -1
-        for b in range(pools):
-            if head[b] < ladders[b + 1] and at_buyer[b] < FAR:
-                here = height[head[b]] * scale - at_buyer[b]
-                if best < 0 or here > gain:
-                    best, gain = b, here
+        _label(direct, supply, cost, cells[:used], at, come_from)
+        best, gain = _best_end(head, ladders, height, at[0], scale)
         if best < 0 or gain + scale // 2 < 0:
             return flow
-        stale = _send(best, head, left, flow, seller_from, buyer_from)
+        source, used = _send(best, head, left, flow, come_from, cells, used)
+        if left[head[best]] == 0:
+            head[best] += 1
+        step = head[pools + source]
+        if left[step] == 0:
+            head[pools + source] += 1
+            supply[source] = height[step + 1] * scale if step + 1 < ladders[pools + source + 1] else FAR
+            for b in range(pools):
+                if direct[1, b] == source:
+                    direct[0, b], direct[1, b] = _nearest(b, supply, cost)
 
 
 @kernel
-def accept(first: IntArray, rows: IntArray, left: IntArray, width: IntArray, quantity: IntArray) -> IntArray:
+def accept(
+    first: IntArray, rows: IntArray, left: IntArray, width: IntArray, quantity: IntArray, turn: IntArray
+) -> IntArray:
     """Return the accepted quantity of each order: whole steps whole, a step in part pro rata."""
     accepted = np.zeros(quantity.size, dtype=np.int64)
     for step in range(width.size):
-        if left[step] < width[step]:
-            split(width[step] - left[step], rows[first[step] : first[step + 1]], quantity, accepted)
+        if left[step] == 0:
+            for place in range(first[step], first[step + 1]):
+                accepted[rows[place]] = quantity[rows[place]]
+        elif left[step] < width[step]:
+            split(width[step] - left[step], rows[first[step] : first[step + 1]], quantity, turn, accepted)
     return accepted
 
 
 @kernel
-def _bounds(height: IntArray, left: IntArray, width: IntArray, ladders: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the lowest and the highest price at which each ladder trades what it does and no more; shape [2 * pools]."""
+def _bounds(
+    height: IntArray, left: IntArray, width: IntArray, ladders: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return the lowest and highest price at which each ladder trades what it does; shape [2 * pools]."""
     sides = ladders.size - 1
     low = np.full(sides, -FAR, dtype=np.int64)
     high = np.full(sides, FAR, dtype=np.int64)
@@ -171,13 +207,14 @@ def _bounds(height: IntArray, left: IntArray, width: IntArray, ladders: IntArray
 
 
 @kernel
-def pool_prices(  # noqa: PLR0913, PLR0917 - the cleared steps and the network
+def pool_prices(
     height: IntArray, left: IntArray, width: IntArray, ladders: IntArray, charges: IntArray, flow: IntArray
 ) -> tuple[IntArray, IntArray]:
     """Return the lowest and the highest equilibrium price of each seller pool.
 
-    Equilibrium: buyer price <= seller price + charge for every allowed pair, equal where energy flows, and every ladder within
-    its bounds. Such prices are a lattice, so both extremes exist and are whole ticks (shortest paths of difference constraints).
+    Equilibrium: buyer price <= seller price + charge for every allowed pair, equal where energy flows, and
+    every ladder within its bounds. Such prices are a lattice, so both extremes exist and are whole ticks
+    (shortest paths of difference constraints).
     """
     pools = charges.shape[0]
     low, high = _bounds(height, left, width, ladders)
@@ -207,7 +244,7 @@ def pool_prices(  # noqa: PLR0913, PLR0917 - the cleared steps and the network
 
 @kernel
 def set_prices(low: IntArray, high: IntArray, flow: IntArray, k: tuple[int, int]) -> IntArray:
-    """Return the price of each seller pool that sells, k = k[0] / k[1] of the way from lowest to highest, rounded down."""
+    """Return the price of each pool that sells, k[0] / k[1] of the way from lowest to highest, rounded down."""
     prices = np.zeros(low.size, dtype=np.int64)
     for s in range(low.size):
         if flow[:, s].any():
@@ -216,20 +253,21 @@ def set_prices(low: IntArray, high: IntArray, flow: IntArray, k: tuple[int, int]
 
 
 @kernel
-def clear_call(  # noqa: PLR0913, PLR0917 - a batch, sorted, and the rules
+def clear_call(
     rows: IntArray,
-    columns: tuple[IntArray, IntArray, IntArray, IntArray, IntArray],
+    orders: Orders,
+    turn: IntArray,
     charges: IntArray,
     k: tuple[int, int],
     pay_as_bid: bool,  # noqa: FBT001 - compiled code knows no keywords
 ) -> tuple[IntArray, int]:
     """Return the columns of `Fills` of one call, and how many of its fills have one owner on both sides."""
-    owner, side, pool, price, quantity = columns
+    owner, side, pool, price, quantity = orders
     starts = ladder_starts(rows, side, pool, charges.shape[0])
     first, height, width, ladders = price_steps(rows, starts, price, quantity)
     left = width.copy()
     flow = best_flow(height, left, ladders, charges)
-    accepted = accept(first, rows, left, width, quantity)
+    accepted = accept(first, rows, left, width, quantity, turn)
     pairs = pair(rows, starts, accepted, flow)
     low, high = pool_prices(height, left, width, ladders, charges, flow)
     seller_price = set_prices(low, high, flow, k)

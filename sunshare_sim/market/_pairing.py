@@ -1,6 +1,7 @@
 """Kernels that all call markets share: check and sort a batch, split a quantity pro rata, pair what was accepted.
 
-A *ladder* is one side of one pool. Sorted rows stand ladder by ladder, bids before asks, best price first, then by arrival.
+A *ladder* is one side of one pool. Sorted rows stand ladder by ladder, bids before asks, best price first,
+then by arrival.
 """
 
 import numpy as np
@@ -10,10 +11,13 @@ from sunshare_sim.units import ASK, BID, IntArray
 
 
 @kernel
-def first_bad(  # noqa: PLR0913, PLR0917 - the columns of a batch and their ranges
+def first_bad(
     side: IntArray, pool: IntArray, price: IntArray, quantity: IntArray, pools: int, price_levels: int
 ) -> tuple[int, int]:
-    """Return the first row that is out of range and its column (as in `Orders`), or (-1, 0); (rows, 4) when sums overflow."""
+    """Return the first row that is out of range and its column in `Orders`, or (-1, 0).
+
+    The row whose quantity makes the sum overflow counts as out of range.
+    """
     total = 0
     for row in range(side.size):
         if side[row] != BID and side[row] != ASK:
@@ -32,7 +36,7 @@ def first_bad(  # noqa: PLR0913, PLR0917 - the columns of a batch and their rang
 def ladder_keys(
     side: IntArray, pool: IntArray, price: IntArray, quantity: IntArray, shape: tuple[int, int, int]
 ) -> IntArray:
-    """Return one integer an order, to be sorted by side, pool, price and arrival; orders of quantity 0 are left out.
+    """Return one integer an order, to sort by side, pool, price and arrival; orders of quantity 0 are left out.
 
     `shape` holds pools, price levels and the bits of a row number.
     """
@@ -62,37 +66,38 @@ def ladder_starts(rows: IntArray, side: IntArray, pool: IntArray, pools: int) ->
 
 
 @kernel
-def split(amount: int, rows: IntArray, available: IntArray, given: IntArray) -> None:
+def split(amount: int, rows: IntArray, available: IntArray, turn: IntArray, given: IntArray) -> None:
     """Split `amount` among `rows` in proportion to what each has available; write to `given`.
 
-    Shares are rounded down; the few units left go one each to the rows in the order given.
+    Shares are rounded down; the few units this leaves go one each to the rows with the lowest `turn`.
     """
     whole = 0
     for row in rows:
         whole += available[row]
-    left = amount
     if whole == 0:
         return
+    left = amount
     ratio = amount / whole
     for row in rows:
         share = available[row] if amount == whole else min(int(available[row] * ratio), available[row])
         given[row] = share
         left -= share
+    if left == 0:
+        return
     # Floats are exact to some 1e-16 of a share, so `left` is a few units for each row, in rare cases below zero.
+    queue = rows[np.argsort(turn[rows])]
     while left != 0:
         step = max(1, abs(left) // rows.size)
-        for row in rows:
-            if left > 0:
-                change = min(step, left, available[row] - given[row])
-            else:
-                change = -min(step, -left, given[row])
+        for row in queue:
+            room = available[row] - given[row] if left > 0 else -given[row]
+            change = min(step, left, room) if left > 0 else max(-step, left, room)
             given[row] += change
             left -= change
 
 
 @kernel
 def pair(rows: IntArray, starts: IntArray, accepted: IntArray, flow: IntArray) -> IntArray:
-    """Pair accepted bids with accepted asks, cell by cell of `flow` [buyer pool, seller pool], in the order of their rows.
+    """Pair accepted bids with accepted asks in the order of their rows, cell by cell of `flow` [buyer, seller pool].
 
     Returns rows of (bid row, ask row, quantity). `accepted` is used up.
     """

@@ -2,12 +2,14 @@
 
 Conventions, the same for both price rules:
 
-* The allocation maximises the sum of bid - charge - ask; among those the energy traded (units that gain nothing trade); among
-  those the charges are lowest.
-* Orders at the marginal price of their pool are served pro rata; the units of 1e-6 kWh that rounding leaves go by arrival, or
-  by draw when a generator is given.
-* Nobody trades with oneself. Where accepted orders of one owner can only meet each other, the ask is withdrawn to that extent
-  and the call is repeated; so the highest welfare is claimed for owners on one side.
+* The allocation maximises the sum of bid - charge - ask; among those the energy traded (units that gain
+  nothing trade); among those the charges are lowest.
+* Orders at the marginal price of their pool are served pro rata; the units of 1e-6 kWh that rounding leaves
+  go by draw when a generator is given, else by the owner's number.
+* Accepted orders are paired by merit order within a pair of pools, ties by draw when a generator is given,
+  else by arrival.
+* Nobody trades with oneself. Where accepted orders of one owner can only meet each other, the ask is
+  withdrawn to that extent and the call is repeated; so the highest welfare is claimed for owners on one side.
 """
 
 from typing import ClassVar
@@ -37,7 +39,10 @@ class CallAuction:
         self._k = (k.numerator, k.denominator)
 
     def clear(
-        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+        self,
+        orders: Orders,
+        reference: ReferencePrices,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator | None = None,
     ) -> Clearing:
         """Clear all orders at once; ties go by draw when `rng` is given, else by arrival."""
         check_orders(orders, self._rules)
@@ -46,25 +51,30 @@ class CallAuction:
             rules, charges = self._one, self._one.charges
             orders = orders._replace(pool=np.zeros_like(orders.pool))
         if rng is None:
-            return Clearing(self._call(orders, rules, charges))
+            return Clearing(self._call(orders, orders.owner, rules, charges))
         label = rng.permutation(rules.pools)  # pools that are equally good must not win by their number
         original = np.argsort(label)
         rows = drawn_arrival(orders, rng)
         drawn = take(orders, rows)
         drawn = drawn._replace(pool=label[drawn.pool])
-        return Clearing(with_rows(self._call(drawn, rules, charges[np.ix_(original, original)]), rows))
+        turn = np.arange(len(rows))
+        return Clearing(with_rows(self._call(drawn, turn, rules, charges[np.ix_(original, original)]), rows))
 
-    def _call(self, orders: Orders, rules: MarketRules, charges: IntArray) -> Fills:
+    def _call(self, orders: Orders, turn: IntArray, rules: MarketRules, charges: IntArray) -> Fills:
         """Clear, and clear again without what could only trade with its own owner."""
         while True:
             rows = sorted_rows(orders, rules)
-            table, own = clear_call(rows, tuple(orders), charges, self._k, self.pay_as_bid)
+            table, own = clear_call(rows, orders, turn, charges, self._k, self.pay_as_bid)
             fills = Fills(*table)
             if not own:
                 return fills
             fills, withdrawn = part_owners(fills, orders)
             if not withdrawn.any():
-                return fills._replace(price=orders.price[fills.bid_id] - fills.charge) if self.pay_as_bid else fills
+                return (
+                    fills._replace(price=orders.price[fills.bid_id] - fills.charge)
+                    if self.pay_as_bid
+                    else fills
+                )
             orders = orders._replace(quantity=orders.quantity - withdrawn)
 
 
@@ -109,11 +119,12 @@ def part_owners(fills: Fills, orders: Orders) -> tuple[Fills, IntArray]:
 class UniformPriceAuction(CallAuction):
     """Pay every seller of a pool one price; its buyers pay that plus the charge.
 
-    The k-double auction (Wilson 1985, Econometrica 53, 1101-1115; Satterthwaite and Williams 1989): the price stands at k between
-    the lowest and the highest price at which nobody would rather trade another amount. With pools and charges, lowest and
-    highest are the two extreme vectors of the dual prices: buyer price <= seller price + charge, equal where energy flows; k
-    lies between them pool by pool, rounded down to a tick. Budget balanced, individually rational, welfare-maximal; not
-    strategy-proof. Nobody keeps a spread: gains are shared by k.
+    The k-double auction (Wilson 1985, Econometrica 53, 1101-1115; Satterthwaite and Williams 1989): the price
+    stands at k between the lowest and the highest price at which nobody would rather trade another amount.
+    With pools and charges, lowest and highest are the two extreme vectors of the dual prices: buyer price <=
+    seller price + charge, equal where energy flows; k lies between them pool by pool, rounded down to a tick.
+    Budget balanced, individually rational, welfare-maximal; not strategy-proof. Nobody keeps a spread: gains
+    are shared by k.
     """
 
     name: ClassVar[str]
@@ -125,10 +136,10 @@ class UniformPriceAuction(CallAuction):
 class PayAsBidAuction(CallAuction):
     """Match by merit order, the highest bid with the lowest ask; every buyer pays its bid.
 
-    The allocation is that of the uniform price; a seller gets its buyer's bid less the charge, so that sellers keep the whole
-    gain. Discriminatory pricing as in Nicolaisen, Petrov and Tesfatsion (2001, IEEE Trans. Evol. Comput. 5, 504-523), with
-    their mid-point moved to the bid. Budget balanced, individually rational, welfare-maximal for the limits given;
-    buyers gain by bidding low.
+    The allocation is that of the uniform price; a seller gets its buyer's bid less the charge, so that
+    sellers keep the whole gain. Discriminatory pricing as in Nicolaisen, Petrov and Tesfatsion (2001, IEEE
+    Trans. Evol. Comput. 5, 504-523), with their mid-point moved to the bid. Budget balanced, individually
+    rational, welfare-maximal for the limits given; buyers gain by bidding low.
     """
 
     name: ClassVar[str]

@@ -38,9 +38,9 @@ def check_orders(orders: Orders, rules: MarketRules) -> None:
         "quantity": f"1 or more, together at most {1 << 62}",
     }
     name = Orders._fields[column_number]
-    got = int(orders[column_number][row])
+    value = int(orders[column_number][row])
     raise OrderError(
-        describe(f"{name} out of range", where=f"order {row}", got=got, expected=expected[name])
+        describe(f"{name} out of range", where=f"order {row}", got=value, expected=expected[name])
     )
 
 

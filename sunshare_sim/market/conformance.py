@@ -1,4 +1,4 @@
-"""Hold any market mechanism to what it must keep and to what it claims, on random books; ours and a third party's alike."""
+"""Hold any market mechanism, ours or a third party's, to what it must keep and what it claims, on random books."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -27,9 +27,10 @@ PRICE_LEVELS: Final = 64
 
 
 class Case(NamedTuple):
-    """Hold one book and what the mechanism made of it: once, by a twin with the same seed, and with the orders shuffled.
+    """Hold one book and what the mechanism made of it.
 
-    `unit` divides all quantities.
+    A twin cleared the same orders with the same seed, a third member the orders shuffled. `unit` divides all
+    quantities.
     """
 
     rules: MarketRules
@@ -72,7 +73,9 @@ class ConformanceReport:
 
     def __repr__(self) -> str:
         """Return one line a property."""
-        lines = [f"{self.mechanism}: {'passed' if self.passed else 'FAILED'}, {self.books} books, seed {self.seed}"]
+        lines = [
+            f"{self.mechanism}: {'passed' if self.passed else 'FAILED'}, {self.books} books, seed {self.seed}"
+        ]
         for check in self.checks:
             if not check.claimed:
                 lines.append(f"  -     {check.name}: not claimed")
@@ -97,7 +100,7 @@ class ConformanceReport:
 def check_mechanism(
     mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, **options: Any
 ) -> ConformanceReport:
-    """Check a mechanism on random books with ties, several pools, forbidden pairs, shared owners, very small and large orders.
+    """Check a mechanism on random books: ties, pools, forbidden pairs, shared owners, tiny and huge orders, empty sides.
 
     Parameters
     ----------
@@ -121,7 +124,9 @@ def check_mechanism(
     True
     """
     if books < 1:
-        raise OrderError(describe("no book to check", where="check_mechanism", got=books, expected="books >= 1"))
+        raise OrderError(
+            describe("no book to check", where="check_mechanism", got=books, expected="books >= 1")
+        )
     cls = mechanisms().get(mechanism) if isinstance(mechanism, str) else mechanism
     name = mechanism if isinstance(mechanism, str) else getattr(mechanism, "name", mechanism.__name__)
     claims = frozenset(getattr(cls, "claims", ()))
@@ -203,7 +208,9 @@ def random_rules(rng: np.random.Generator) -> MarketRules:
     pools = int(rng.integers(1, 5))
     charges = rng.choice([-1, 0, 1, 2, 5, 9], size=(pools, pools), p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
     pricing = PRICINGS[int(rng.integers(3))]
-    return MarketRules(pools, charges.astype(np.int64), PRICE_LEVELS, pricing, float(rng.choice([0, 0.3, 0.5, 1])))
+    return MarketRules(
+        pools, charges.astype(np.int64), PRICE_LEVELS, pricing, float(rng.choice([0, 0.3, 0.5, 1]))
+    )
 
 
 def random_book(rng: np.random.Generator, pools: int, kind: int) -> tuple[Orders, int]:
@@ -212,7 +219,9 @@ def random_book(rng: np.random.Generator, pools: int, kind: int) -> tuple[Orders
     if kind == 0:  # at times nothing, one order, or one side only
         bids, asks = (int(n) for n in rng.integers(0, 2, 2) * rng.integers(1, 4, 2))
     count = bids + asks
-    lowest, highest = (20, 24) if kind in {1, 2, 5, 6} else (1, PRICE_LEVELS)  # few prices: ties at the margin
+    lowest, highest = (
+        (20, 24) if kind in {1, 2, 5, 6} else (1, PRICE_LEVELS)
+    )  # few prices: ties at the margin
     unit = (100_000, 100_000, 1, 1, 100_000, 1, 1_000_000, 10**13, 100_000, 1)[kind]
     most = (20, 9, 2, 1, 50, 1000, 9, 100, 1, 100_000)[kind]
     owners = count if kind not in {4, 5} else max(2, count // 3)
@@ -233,7 +242,11 @@ def random_book(rng: np.random.Generator, pools: int, kind: int) -> tuple[Orders
 def _misreferenced(case: Case) -> str:
     """Find fills that do not point at a bid and an ask of the batch and their owners."""
     orders, count = case.orders, len(case.orders.owner)
-    for clearing, batch in ((case.clearing, orders), (case.twin, orders), (case.shuffled_clearing, case.shuffled)):
+    for clearing, batch in (
+        (case.clearing, orders),
+        (case.twin, orders),
+        (case.shuffled_clearing, case.shuffled),
+    ):
         fills = clearing.fills
         if any(column.dtype != np.int64 or column.shape != fills.quantity.shape for column in fills):
             return "columns of the fills are not int64 of one length"
@@ -274,7 +287,11 @@ def _forbidden(case: Case) -> str:
 
 def _self_traded(case: Case) -> str:
     """Find owners that trade with themselves."""
-    return "an owner trades with itself" if (case.clearing.fills.buyer == case.clearing.fills.seller).any() else ""
+    return (
+        "an owner trades with itself"
+        if (case.clearing.fills.buyer == case.clearing.fills.seller).any()
+        else ""
+    )
 
 
 def _unbalanced(case: Case) -> str:
@@ -287,7 +304,11 @@ def _unbalanced(case: Case) -> str:
         )
     )
     stated = case.clearing.operator_surplus
-    return "" if above == stated else f"buyers pay {above} above prices and charges, the operator states {stated}"
+    return (
+        ""
+        if above == stated
+        else f"buyers pay {above} above prices and charges, the operator states {stated}"
+    )
 
 
 def _underpriced(case: Case) -> str:
@@ -398,10 +419,11 @@ def _has_shared_owners(orders: Orders) -> bool:
 
 
 def optimum(orders: Orders, rules: MarketRules, unit: int = 1) -> tuple[int, int]:
-    """Return the highest welfare of a book and the most energy traded at it, as a linear program over all pairs of orders.
+    """Return the highest welfare of a book and the most energy traded at it.
 
-    Solved by HiGHS (Huangfu and Hall 2018, Math. Prog. Comp. 10, 119-142). Half a tick is added to every gain: too little to
-    make a losing unit trade, since cycles of the flow network cost whole ticks, and enough for those that gain nothing.
+    A linear program over all pairs of orders, solved by HiGHS (Huangfu and Hall 2018, Math. Prog. Comp. 10,
+    119-142). Half a tick is added to every gain: too little to make a losing unit trade, since cycles of the
+    flow network cost whole ticks, and enough for those that gain nothing.
 
     Parameters
     ----------
@@ -425,7 +447,9 @@ def optimum(orders: Orders, rules: MarketRules, unit: int = 1) -> tuple[int, int
     rows = np.concatenate([bid, len(bids) + ask])
     matrix = coo_array((np.ones(2 * bid.size), (rows, np.concatenate([pairs, pairs]))))
     size = orders.quantity[np.concatenate([bids, asks])] // unit
-    best = linprog(-(gain[bid, ask] + 0.5), A_ub=matrix.tocsr(), b_ub=size[: matrix.shape[0]], method="highs-ds")
+    best = linprog(
+        -(gain[bid, ask] + 0.5), A_ub=matrix.tocsr(), b_ub=size[: matrix.shape[0]], method="highs-ds"
+    )
     amounts = np.rint(best.x).astype(np.int64).tolist()
     welfare = sum(g * x for g, x in zip(gain[bid, ask].tolist(), amounts, strict=True))
     return welfare * unit, sum(amounts) * unit

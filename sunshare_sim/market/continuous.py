@@ -13,9 +13,9 @@ from sunshare_sim.market.orders import Fills, Orders
 class ContinuousDoubleAuction:
     """Match each order as it arrives, on an `OrderBook` that starts the slot empty.
 
-    The institution of Smith (1962, Journal of Political Economy 70, 111-137) with a standing book; matching is the
-    book's. Sellers get the ask (default), the earlier order's price or the midpoint, so that the spread goes to the buyer, to
-    whoever came second, or to both.
+    The institution of Smith (1962, Journal of Political Economy 70, 111-137) with a standing book; matching
+    is the book's. Sellers get the ask (default), the earlier order's price or the midpoint, so that the
+    spread goes to the buyer, to whoever came second, or to both.
     """
 
     name: ClassVar[str]
@@ -25,7 +25,10 @@ class ContinuousDoubleAuction:
         self._book = OrderBook(rules.charges, pricing=rules.pricing, price_levels=rules.price_levels)
 
     def clear(
-        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+        self,
+        orders: Orders,
+        reference: ReferencePrices,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator | None = None,  # noqa: ARG002 - part of the contract
     ) -> Clearing:
         """Submit the orders one after another to an empty book."""
         self._book.clear()
@@ -37,13 +40,18 @@ class NoMarket:
     """Trade nothing locally: the grid serves every deficit and takes every surplus."""
 
     name: ClassVar[str]
-    claims: ClassVar[frozenset[Claim]] = frozenset({Claim.INDIVIDUALLY_RATIONAL, Claim.ORDER_INDEPENDENT, Claim.ONE_PRICE})
+    claims: ClassVar[frozenset[Claim]] = frozenset(
+        {Claim.INDIVIDUALLY_RATIONAL, Claim.ORDER_INDEPENDENT, Claim.ONE_PRICE}
+    )
 
     def __init__(self, rules: MarketRules) -> None:
         """Take the rules, of which nothing is needed."""
 
     def clear(
-        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+        self,
+        orders: Orders,  # noqa: ARG002 - part of the contract
+        reference: ReferencePrices,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator | None = None,  # noqa: ARG002 - part of the contract
     ) -> Clearing:
         """Return no fills."""
         return Clearing(Fills.empty())

@@ -1,7 +1,7 @@
 """What a market mechanism is: the rules it may know, the call that clears a slot, what it claims, and how it is found.
 
-A mechanism sees pools, a matrix of charges and orders, all integers; no grid and no people. It is chosen by name, and other
-packages add theirs under the entry point group `sunshare_sim.mechanisms`.
+A mechanism sees pools, a matrix of charges and orders, all integers; no grid and no people. It is chosen by
+name, and other packages add theirs under the entry point group `sunshare_sim.mechanisms`.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,15 +28,21 @@ _BUILT_IN: Final = ("auction", "continuous", "posted", "sharing")
 class Claim(StrEnum):
     """Name a property a mechanism may claim; `check_mechanism` holds it to those it does claim.
 
-    What every mechanism must keep needs no claim: no order beyond its size, no trade over a forbidden pair or with oneself,
-    no empty fills, buyers pay what sellers, network and operator get, and the same result from the same seed.
+    What every mechanism must keep needs no claim: no order beyond its size, no trade over a forbidden pair or
+    with oneself, no empty fills, buyers pay what sellers, network and operator get, and the same result from
+    the same seed.
     """
 
-    WELFARE_OPTIMAL = "welfare_optimal"  # no allocation has higher gains from trade, net of charges
-    VOLUME_OPTIMAL = "volume_optimal"  # the most energy among the allocations of highest welfare
-    INDIVIDUALLY_RATIONAL = "individually_rational"  # nobody trades beyond a limit price
-    ORDER_INDEPENDENT = "order_independent"  # given a generator, order of submission changes no one's energy or money
-    ONE_PRICE = "one_price"  # all sellers of a pool get one price, all its buyers pay one
+    # No allocation has higher gains from trade, net of charges.
+    WELFARE_OPTIMAL = "welfare_optimal"
+    # The most energy among the allocations of highest welfare.
+    VOLUME_OPTIMAL = "volume_optimal"
+    # Nobody trades beyond a limit price.
+    INDIVIDUALLY_RATIONAL = "individually_rational"
+    # Given a generator, the order of submission changes no one's energy or money.
+    ORDER_INDEPENDENT = "order_independent"
+    # All sellers of a pool get one price, all its buyers pay one.
+    ONE_PRICE = "one_price"
 
 
 class ReferencePrices(NamedTuple):
@@ -52,8 +58,8 @@ class Clearing(NamedTuple):
     Attributes
     ----------
     fills : Fills
-        The trades; `bid_id` and `ask_id` are rows of the slot's orders. A fill's charge is that of its pair of pools, plus
-        the operator's part where the mechanism keeps one.
+        The trades; `bid_id` and `ask_id` are rows of the slot's orders. A fill's charge is that of its pair
+        of pools, plus the operator's part where the mechanism keeps one.
     operator_surplus : int
         What the fills' charges hold above the matrix of charges, stated by the mechanism [ticks x 1e-6 kWh].
     """
@@ -77,8 +83,8 @@ class MarketRules:
     pricing : str
         What a seller gets in continuous trading: "ask", "resting" or "midpoint".
     k : float or Fraction
-        Where a call auction sets its price between the lowest (0) and the highest (1) clearing price. A float is read as the
-        nearest fraction with a denominator up to 1000, so that the price is exact.
+        Where a call auction sets its price between the lowest (0) and the highest (1) clearing price. A float
+        is read as the nearest fraction with a denominator up to 1000, so that the price is exact.
     """
 
     pools: int
@@ -133,7 +139,7 @@ class Mechanism(Protocol):
         reference : ReferencePrices
             The grid's prices in this slot.
         rng : numpy.random.Generator, optional
-            Source of the draws that break ties; without it ties go by arrival.
+            Source of the draws that break ties; without it ties go by arrival, or by a rule the mechanism states.
         """
         ...
 

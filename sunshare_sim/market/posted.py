@@ -1,7 +1,7 @@
 """Posted offers: one side posts its prices, then the other comes, one after another, and takes or leaves.
 
-The two methods of the GridTokenX design (source system 2); the institution is the posted-offer market of Plott and Smith (1978,
-Review of Economic Studies 45, 133-153).
+The two methods of the GridTokenX design (source system 2); the institution is the posted-offer market of
+Plott and Smith (1978, Review of Economic Studies 45, 133-153).
 """
 
 from typing import ClassVar
@@ -24,7 +24,10 @@ class PostedOffers:
         self._book = OrderBook(rules.charges, pricing="resting", price_levels=rules.price_levels)
 
     def clear(
-        self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
+        self,
+        orders: Orders,
+        reference: ReferencePrices,  # noqa: ARG002 - part of the contract
+        rng: np.random.Generator | None = None,  # noqa: ARG002 - part of the contract
     ) -> Clearing:
         """Submit those who post, then those who take; a taker takes the best offers until it is served."""
         rows = np.argsort(orders.side != self.posting, kind="stable")
@@ -37,8 +40,8 @@ class PostedOffers:
 class PostedBySeller(PostedOffers):
     """Sellers post, buyers take the cheapest landed offer (GridTokenX method 1): the price is the seller's.
 
-    Budget balanced, individually rational; buyers keep the spread, early ones the most. Not welfare-optimal: an early buyer may
-    take what a later one values more.
+    Budget balanced, individually rational; buyers keep the spread, early ones the most. Not welfare-optimal:
+    an early buyer may take what a later one values more.
     """
 
     name: ClassVar[str]

@@ -8,9 +8,15 @@ import numpy as np
 
 from sunshare_sim.results import style
 from sunshare_sim.results.feeder_map import feeder_map
-from sunshare_sim.results.kpis import mean_local_price, self_consumption, self_sufficiency
+from sunshare_sim.results.kpis import (
+    consumption_kwh,
+    home_self_consumption,
+    home_self_sufficiency,
+    mean_local_price,
+    ratio,
+)
 from sunshare_sim.results.style import blank, calendar, headline, look
-from sunshare_sim.units import FloatArray
+from sunshare_sim.units import MICRO, FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +56,12 @@ def energy_balance(run: "Run") -> "Figure":
         )
         if power.soc_kwh.max() > 0:
             _battery_line(lower, power.soc_kwh)
-        used, kept = _percent(self_sufficiency(run.slots)), _percent(self_consumption(run.slots))
-        headline(upper, f"Where the homes' energy comes from: {used} from within the neighbourhood")
-        headline(lower, f"Where solar energy goes: {kept} stays in the neighbourhood")
+        slots = run.slots
+        own, kept = _percent(home_self_sufficiency(slots)), _percent(home_self_consumption(slots))
+        bought = _percent(ratio(slots.traded_kwh.sum(), consumption_kwh(slots)))
+        sold = _percent(ratio(slots.traded_kwh.sum(), slots.solar_kwh.sum()))
+        headline(upper, f"Where the homes' energy comes from: {own} own, {bought} from neighbours")
+        headline(lower, f"Where solar energy goes: {kept} stays at home, {sold} goes to neighbours")
         for axes in (upper, lower):
             axes.set_ylabel("power [kW]")
             calendar(axes, power.index)
@@ -72,7 +81,7 @@ def price_path(run: "Run") -> "Figure":
             "nothing was traded" if np.isnan(mean) else f"sellers get {mean:.3f} {currency}/kWh on average"
         )
         headline(upper, f"Price of local energy: {verdict}")
-        lower.fill_between(prices.index, prices.traded_kwh / prices.hours, step="post", color=style.GREEN)
+        lower.fill_between(prices.index, prices.power_kw.fillna(0.0), step="post", color=style.GREEN)
         lower.set_ylabel("traded [kW]")
         lower.set_ylim(bottom=0)
         for axes in (upper, lower):
@@ -86,9 +95,9 @@ def savings(run: "Run") -> "Figure":
     losing = int(np.count_nonzero(saving < 0))
     with look():
         figure, axes = blank(3.8)
-        gap = max(1, len(saving) // 40)
+        gap = max(1, len(saving) // 25)
         edge = 0.4 if len(saving) <= MOST_BARS else 0.0
-        first = 2 * gap
+        first = max(2, len(saving) // 20)
         for (name, colour), members in zip(CLASSES, _classes(run), strict=True):
             if members.any():
                 values = np.sort(saving[members])[::-1]
@@ -187,22 +196,38 @@ def _battery_line(axes: "Axes", stored: "pd.Series[float]") -> None:
 
 
 def _prices(run: "Run") -> "pd.DataFrame":
-    """Return per slot (or day): grid prices, lowest, highest and mean trade price, and volume."""
+    """Return per slot (or day): grid prices, lowest, highest and mean trade prices, and volume.
+
+    Means weigh the trades' prices by energy. What was paid, divided by energy, would not do: a payment is rounded
+    down to 1e-6, and where a slot holds only trades of a few 1e-6 kWh nothing is left of it.
+    """
     import pandas as pd
 
-    trades = run.exact("trades", ["slot", "price_micro_per_kwh", "status"])
-    settled = trades[trades["status"] == 0]
-    bounds = settled.groupby("slot")["price_micro_per_kwh"].agg(["min", "max"]) / 1e6
-    slots = _local(run)
-    wanted = ["retail_per_kwh", "feed_in_per_kwh", "traded_kwh", "trade_value", "wheeling"]
-    table = slots[wanted].assign(low=np.nan, high=np.nan, hours=run.scenario.time.slot_minutes / 60)
-    table.loc[table.index[bounds.index], ["low", "high"]] = bounds.to_numpy()
+    trades = run.exact(
+        "trades", ["slot", "energy_micro_kwh", "price_micro_per_kwh", "charge_micro_per_kwh", "status"]
+    )
+    slot, energy, price, charge, status = (trades[name].to_numpy() for name in trades)
+    if status.any():
+        slot, energy, price, charge = (values[status == 0] for values in (slot, energy, price, charge))
+    first = np.flatnonzero(np.diff(slot, prepend=-1))  # trades are in order of time
+    columns = {
+        "low": np.minimum.reduceat(price, first) / MICRO,
+        "high": np.maximum.reduceat(price, first) / MICRO,
+        "value": np.add.reduceat(energy * price, first) / MICRO**2,
+        "paid": np.add.reduceat(energy * (price + charge), first) / MICRO**2,
+        "kwh": np.add.reduceat(energy, first) / MICRO,
+    }
+    slots = _local(run)[["retail_per_kwh", "feed_in_per_kwh"]]
+    table = slots.join(pd.DataFrame(columns, index=slots.index[slot[first]]))
+    table = table.assign(hours=run.scenario.time.slot_minutes / 60)
     if _is_long(run):
-        rules = {"low": "min", "high": "max", "retail_per_kwh": "mean", "feed_in_per_kwh": "mean"}
-        table = table.resample("D").agg({**dict.fromkeys(table.columns, "sum"), **rules})
-    volume = table.traded_kwh.where(table.traded_kwh > 0)
-    paid = (table.trade_value + table.wheeling) / volume
-    return pd.DataFrame(table.assign(mean=table.trade_value / volume, paid=paid))
+        means = dict.fromkeys(["retail_per_kwh", "feed_in_per_kwh"], "mean")
+        sums = dict.fromkeys(["value", "paid", "kwh", "hours"], "sum")
+        table = table.resample("D").agg({"low": "min", "high": "max", **means, **sums})
+    volume = table["kwh"].where(table["kwh"] > 0)
+    return table.assign(
+        mean=table["value"] / volume, mean_paid=table["paid"] / volume, power_kw=volume / table["hours"]
+    )
 
 
 def _between_tariffs(axes: "Axes", prices: "pd.DataFrame") -> None:
@@ -216,9 +241,9 @@ def _between_tariffs(axes: "Axes", prices: "pd.DataFrame") -> None:
         axes.annotate(text, (times[-1], prices[name].iloc[-1]), color=colour, annotation_clip=False, **above)
     band: dict[str, Any] = {"facecolor": style.SKY, "alpha": 0.55, "linewidth": 0}
     axes.fill_between(times, prices.low, prices.high, step="post", label="lowest to highest trade", **band)
-    if (prices.wheeling > 0).any():
+    if (prices.paid > prices.value).any():
         paid: dict[str, Any] = {"color": style.GREEN, "linewidth": 1.1, "label": "mean paid, with wheeling"}
-        axes.step(times, prices.paid, where="post", **paid)
+        axes.step(times, prices.mean_paid, where="post", **paid)
     axes.step(times, prices["mean"], where="post", color=style.BLACK, linewidth=1.1, label="mean to sellers")
 
 

@@ -71,17 +71,17 @@ def consumption_kwh(slots: Columns) -> float:
 
 def local_share(slots: Columns) -> float:
     """Return the share of what homes had to buy that neighbours sold them: sum(traded) / sum(deficit)."""
-    return _ratio(_sum(slots, "traded_kwh"), _sum(slots, "deficit_kwh"))
+    return ratio(_sum(slots, "traded_kwh"), _sum(slots, "deficit_kwh"))
 
 
 def mean_local_price(slots: Columns) -> float:
     """Return what sellers got for a kWh, weighted by volume: sum(trade_value) / sum(traded)."""
-    return _ratio(_sum(slots, "trade_value"), _sum(slots, "traded_kwh"))
+    return ratio(_sum(slots, "trade_value"), _sum(slots, "traded_kwh"))
 
 
 def mean_local_price_paid(slots: Columns) -> float:
     """Return what buyers paid for a kWh with wheeling: sum(trade_value + wheeling) / sum(traded)."""
-    return _ratio(_sum(slots, "trade_value") + _sum(slots, "wheeling"), _sum(slots, "traded_kwh"))
+    return ratio(_sum(slots, "trade_value") + _sum(slots, "wheeling"), _sum(slots, "traded_kwh"))
 
 
 def peak_import_kw(slots: Columns, *, hours: float) -> float:
@@ -107,7 +107,7 @@ def total_saving(bills: Columns) -> float:
 def losing_share(bills: Columns) -> float:
     """Return the share of homes that pay more than without the local market: mean(saving < 0)."""
     saving = _array(bills, "saving")
-    return _ratio(float(np.count_nonzero(saving < 0)), len(saving))
+    return ratio(float(np.count_nonzero(saving < 0)), len(saving))
 
 
 def saving_quantile(bills: Columns, q: float) -> float:
@@ -118,7 +118,7 @@ def saving_quantile(bills: Columns, q: float) -> float:
 
 def saving_mean(bills: Columns) -> float:
     """Return the mean saving of a home: sum(saving) / homes."""
-    return _ratio(total_saving(bills), len(_array(bills, "saving")))
+    return ratio(total_saving(bills), len(_array(bills, "saving")))
 
 
 def key_figures(slots: Columns, bills: Columns, households: Columns, *, hours: float) -> Iterator[Kpi]:
@@ -189,10 +189,10 @@ def _sum(columns: Columns, name: str) -> float:
     return float(_array(columns, name).sum())
 
 
-def _ratio(part: float, whole: float) -> float:
+def ratio(part: float, whole: float) -> float:
     """Return part / whole, NaN where there is no whole: a share of nothing has no value."""
     return part / whole if whole > 0 else float("nan")
 
 
 def _one_minus(part: float, whole: float) -> float:
-    return 1.0 - _ratio(part, whole)
+    return 1.0 - ratio(part, whole)

@@ -30,7 +30,9 @@ MANY_NAMES = 30
 FILE = "file-path"
 
 
-def mistake(what: str, *, key: str = "", got: object = None, expected: str = "", hint: str = "") -> PydanticCustomError:
+def mistake(
+    what: str, *, key: str = "", got: object = None, expected: str = "", hint: str = ""
+) -> PydanticCustomError:
     """Return an error for a validator to raise; `load` gives it its place and its line.
 
     Parameters
@@ -139,7 +141,9 @@ class Within:
         """Validate the bounds after the draw itself."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         """Publish the bounds of a plain number."""
         found = handler(schema)
         for form in found.get("oneOf", []):

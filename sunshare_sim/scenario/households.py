@@ -5,7 +5,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from sunshare_sim.scenario.base import Draw, Lognormal, Names, Section, Uniform, check_name, field, mistake, within
+from sunshare_sim.scenario.base import (
+    Draw,
+    Lognormal,
+    Names,
+    Section,
+    Uniform,
+    check_name,
+    field,
+    mistake,
+    within,
+)
 
 ANNUAL = "demand of a home in a year"
 SHARE = "share of the group's homes that have one"
@@ -44,7 +54,7 @@ class FileDemand(Section):
     path: str = field(..., "CSV or Parquet file, relative to the scenario file", file=True)
     unit: Literal["kW", "W", "kWh", "Wh"] = field(..., "unit of the values; kWh and Wh are per row")
     columns: tuple[str, ...] = field((), "columns to take, in the order of the homes; none given: all")
-    timezone: str = field("UTC", "zone of time stamps that carry none")
+    timezone: str | None = field(None, "zone of time stamps that carry none, such as Europe/Berlin")
 
 
 class ValuesDemand(Section):
@@ -115,7 +125,9 @@ class Battery(Section):
     def _window(self) -> Self:
         if not self.min_soc <= self.initial_soc <= self.max_soc:
             key = "initial_soc" if self.min_soc <= self.max_soc else "min_soc"
-            raise mistake("states of charge in the wrong order", key=key, expected="min_soc <= initial_soc <= max_soc")
+            raise mistake(
+                "states of charge in the wrong order", key=key, expected="min_soc <= initial_soc <= max_soc"
+            )
         return self
 
 
@@ -182,7 +194,9 @@ class Group(Section):
     @model_validator(mode="after")
     def _one_size(self) -> Self:
         if self.count is not None and self.share is not None:
-            raise mistake("a group has `count` or `share`, not both", key="share", hint="remove one of the two")
+            raise mistake(
+                "a group has `count` or `share`, not both", key="share", hint="remove one of the two"
+            )
         return self
 
 
@@ -199,5 +213,7 @@ class Households(Section):
         names = [group.name for group in self.groups]
         twice = [i for i, name in enumerate(names) if name in names[:i]]
         if twice:
-            raise mistake("two groups have the same name", key=f"groups.{twice[0]}.name", hint="give each its own")
+            raise mistake(
+                "two groups have the same name", key=f"groups.{twice[0]}.name", hint="give each its own"
+            )
         return self

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from reprlib import Repr
 from typing import Any, Final, NamedTuple
 
 from sunshare_sim.errors import ScenarioError, describe
 
-SHORT: Final = Repr(maxstring=60, maxother=60, maxlist=4, maxdict=3, maxlevel=2)
+LONGEST: Final = 60
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value stands in a scenario, such as ``("households", "groups", 0, "name")``."""
 
 
@@ -50,7 +49,7 @@ class Problem(NamedTuple):
     """Hold one mistake: where it was written, the key it concerns, and what would have been right."""
 
     place: Place
-    path: Path_
+    path: KeyPath
     what: str
     got: object = None
     expected: str | None = None
@@ -62,7 +61,7 @@ class Problem(NamedTuple):
         return describe(self.what, where=where, got=self.got, expected=self.expected, hint=self.hint)
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """Return a path as users write it.
 
     >>> dotted(("households", "groups", 0, "name"))
@@ -74,15 +73,16 @@ def dotted(path: Path_) -> str:
 
 def shown(value: Any) -> Shown:
     """Return a value as a message shows it: short, and in YAML's words."""
-    words = {None: "null", True: "true", False: "false"}
     if value is None or isinstance(value, bool):
-        return Shown(words[value])
-    return Shown(SHORT.repr(value))
+        return Shown("null" if value is None else str(value).lower())
+    text = repr(value)
+    return Shown(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
 
 
 def refuse(problems: Iterable[Problem]) -> ScenarioError:
-    """Return the error that reports all problems: files in the order of reading, lines in that of the file."""
+    """Return the error that reports all problems: file by file, line by line, overrides last."""
     found = list(dict.fromkeys(problems))
-    sources = list(dict.fromkeys(problem.place.source for problem in found))
+    sources = list(dict.fromkeys(p.place.source for p in found if p.place.line))
+    sources += dict.fromkeys(p.place.source for p in found if not p.place.line)
     found.sort(key=lambda p: (sources.index(p.place.source), p.place.line, p.place.column))
     return ScenarioError("\n".join(str(problem) for problem in found))

@@ -159,6 +159,13 @@ class Market(Section):
         "ask", "what a trade's seller gets: DESIGN rule 3 of the book"
     )
     tick: float = field(0.0001, "smallest price step", unit="currency/kWh", ge=0.000001, le=1)
+    lot_kwh: float = field(
+        0.001,
+        "smallest traded amount, a meter's Wh; what is left goes to the grid",
+        unit="kWh",
+        ge=0.000001,
+        le=1,
+    )
     timing: Literal["ex_post"] = field("ex_post", "only metered surplus and deficit are traded")
     order_lifetime: Literal["slot"] = field("slot", "how long an order stays in the book")
     arrival: Literal["random", "fixed"] = field(

@@ -1,7 +1,7 @@
 """Read YAML into a tree that remembers where each value was written.
 
-The rules for plain scalars are those of YAML 1.2's core schema, as in editors: ``1e-4`` is a number, ``no`` and ``12:30``
-are texts. Keys that occur twice and values that are missing are mistakes here, because YAML would pass over them.
+The rules for plain scalars are those of YAML 1.2's core schema, as in editors: ``1e-4`` is a number, ``no`` and
+``12:30`` are texts. Keys that occur twice and values that are missing are mistakes here: YAML would pass over them.
 """
 
 import re
@@ -11,14 +11,15 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from sunshare_sim.scenario.problems import Path_, Place, Problem, shown
+from sunshare_sim.errors import did_you_mean
+from sunshare_sim.scenario.problems import KeyPath, Place, Problem, shown
 
 MOST_VALUES: Final = 2_000_000
 MERGE: Final = "<<"
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 PLAIN: Final[tuple[tuple[re.Pattern[str], Callable[[str], object]], ...]] = (
-    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"[-+]?[0-9]{1,400}"), int),
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
     (re.compile(r"null|Null|NULL|~"), lambda _: None),
@@ -41,7 +42,7 @@ class Node(NamedTuple):
             return [node.plain() for node in self.value]
         return self.value
 
-    def find(self, path: Path_) -> "tuple[Node, int]":
+    def find(self, path: KeyPath) -> "tuple[Node, int]":
         """Return the deepest node on the way to `path`, and how many steps led to it."""
         node = self
         for steps, part in enumerate(path):
@@ -64,6 +65,9 @@ def read_yaml(file: Path, problems: list[Problem]) -> Node | None:
         root = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
         problems.append(_syntax_problem(error, place, text))
+        return None
+    except RecursionError:
+        problems.append(Problem(place, (), "not a scenario: nested too deep"))
         return None
     if not isinstance(root, yaml.MappingNode):
         what = "the file is empty" if root is None else "the file is no mapping of keys to values"
@@ -94,15 +98,15 @@ def _read_text(file: Path, place: Place, problems: list[Problem]) -> str | None:
 
 
 def _similar(file: Path) -> str:
-    from sunshare_sim.errors import did_you_mean
-
     try:
-        return did_you_mean(file.name, sorted(p.name for p in file.parent.iterdir() if p.suffix in {".yaml", ".yml"}))
+        return did_you_mean(
+            file.name, sorted(p.name for p in file.parent.iterdir() if p.suffix in {".yaml", ".yml"})
+        )
     except OSError:
         return f"there is no folder {str(file.parent)!r}"
 
 
-def read_value(text: str, place: Place, path: Path_, problems: list[Problem]) -> Node | None:
+def read_value(text: str, place: Place, path: KeyPath, problems: list[Problem]) -> Node | None:
     """Return the tree of a value written on the command line; nothing written is no value."""
     try:
         root = yaml.compose(text, Loader=Loader)
@@ -111,7 +115,9 @@ def read_value(text: str, place: Place, path: Path_, problems: list[Problem]) ->
         problems.append(found._replace(place=place, path=path))
         return None
     if root is None or _is_empty(root):
-        problems.append(Problem(place, path, "no value given", expected="KEY=VALUE", hint="write `null` for none"))
+        problems.append(
+            Problem(place, path, "no value given", expected="KEY=VALUE", hint="write `null` for none")
+        )
         return None
     return _Reader(place, problems, marks=False).node(root, path, place)
 
@@ -130,8 +136,13 @@ def _syntax_problem(error: yaml.YAMLError, place: Place, text: str) -> Problem:
     line_text = lines[mark.line] if mark.line < len(lines) else ""
     problem, context = getattr(error, "problem", None), getattr(error, "context", None)
     if "another document" in str(problem):
-        return Problem(where, (), "the file holds more than one document", expected="one scenario a file",
-                       hint="remove the line `---` or what follows it")
+        return Problem(
+            where,
+            (),
+            "the file holds more than one document",
+            expected="one scenario a file",
+            hint="remove the line `---` or what follows it",
+        )
     hint = "indent with spaces: YAML does not take tabs" if "\t" in line_text[: mark.column + 1] else ""
     what = "not valid YAML: " + ", ".join(str(part) for part in (context, problem) if part)
     if not hint and "mapping values" in what:
@@ -147,6 +158,14 @@ def _is_empty(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style and ":null" in node.tag
 
 
+def _is_merge(key: yaml.Node) -> bool:
+    return isinstance(key, yaml.ScalarNode) and key.value == MERGE and not key.style
+
+
+def _pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    return ((key, value) for key, value in node.value if not _is_merge(key))
+
+
 class _Reader:
     """Turn nodes of PyYAML into ours, and collect what YAML itself would let pass."""
 
@@ -158,12 +177,19 @@ class _Reader:
     def at(self, node: yaml.Node) -> Place:
         return _mark(self.place, node.start_mark) if self.marks else self.place
 
-    def node(self, node: yaml.Node, path: Path_, key: Place) -> Node:
+    def node(self, node: yaml.Node, path: KeyPath, key: Place) -> Node:
         place = self.at(node)
         self.values += 1
         if self.values == MOST_VALUES + 1:
-            self.problems.append(Problem(place, path, "too many values", expected=f"at most {MOST_VALUES:,}",
-                                         hint="put series into a CSV or Parquet file"))
+            self.problems.append(
+                Problem(
+                    place,
+                    path,
+                    "too many values",
+                    expected=f"at most {MOST_VALUES:,}",
+                    hint="put series into a CSV or Parquet file",
+                )
+            )
         if id(node) in self.open:
             self.problems.append(Problem(place, path, "an alias that contains itself", expected="a value"))
         if self.values > MOST_VALUES or id(node) in self.open:
@@ -173,14 +199,14 @@ class _Reader:
         self.open.discard(id(node))
         return Node(value, place, key)
 
-    def _content(self, node: yaml.Node, path: Path_, place: Place) -> object:
+    def _content(self, node: yaml.Node, path: KeyPath, place: Place) -> object:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.node(item, (*path, i), self.at(item)) for i, item in enumerate(node.value)]
-        return self._scalar(node, path, place)
+        return self._scalar(node, path, place) if isinstance(node, yaml.ScalarNode) else None
 
-    def _scalar(self, node: yaml.Node, path: Path_, place: Place) -> object:
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath, place: Place) -> object:
         if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.endswith(":binary"):
             self.problems.append(Problem(place, path, "a tag that a scenario does not know", got=node.tag))
         if node.style or node.tag == "!":
@@ -190,9 +216,9 @@ class _Reader:
                 return make(node.value)
         return node.value or None
 
-    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[object, Node]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[object, Node]:
         found: dict[object, Node] = {}
-        for key_node, value in self._pairs(node, path):
+        for key_node, value in _pairs(node):
             key, place = self._key(key_node, path), self.at(key_node)
             here = (*path, key if isinstance(key, int) else str(key))
             if key in found:
@@ -206,26 +232,23 @@ class _Reader:
                 found[key] = self.node(value, here, place)
         return self._merged(node, path, found)
 
-    def _pairs(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-        for key, value in node.value:
-            if key.value != MERGE or key.style:
-                yield key, value
-
-    def _key(self, node: yaml.Node, path: Path_) -> object:
+    def _key(self, node: yaml.Node, path: KeyPath) -> object:
         if not isinstance(node, yaml.ScalarNode):
             self.problems.append(Problem(self.at(node), path, "a key that is no text", expected="a text"))
             return str(node.start_mark)
         return node.value
 
-    def _merged(self, node: yaml.MappingNode, path: Path_, own: dict[object, Node]) -> dict[object, Node]:
+    def _merged(self, node: yaml.MappingNode, path: KeyPath, own: dict[object, Node]) -> dict[object, Node]:
         """Add what `<<: *alias` brings in; own keys go first."""
         for key, value in node.value:
-            if key.value != MERGE or key.style:
+            if not _is_merge(key):
                 continue
             for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                 brought = self.node(source, path, self.at(key)).value
                 if isinstance(brought, dict):
                     own = {**brought, **own}
                 else:
-                    self.problems.append(Problem(self.at(key), path, "`<<` takes a mapping", got=shown(brought)))
+                    self.problems.append(
+                        Problem(self.at(key), path, "`<<` takes a mapping", got=shown(brought))
+                    )
         return own

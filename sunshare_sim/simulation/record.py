@@ -5,13 +5,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from sunshare_sim.ledger.settlement import Trades
 from sunshare_sim.results.store import RunWriter
 from sunshare_sim.simulation.slot import State
-from sunshare_sim.units import MICRO, FloatArray
+from sunshare_sim.units import MICRO, FloatArray, IntArray
 
 Array = npt.NDArray[Any]
 
 BUFFERED_SLOTS: Final = 96
+BUFFERED_TRADES: Final = 1 << 17
 SLOT_COLUMNS: Final = (
     "slot", "load_micro_kwh", "solar_micro_kwh", "ev_micro_kwh", "charge_micro_kwh", "discharge_micro_kwh",
     "surplus_micro_kwh", "deficit_micro_kwh", "traded_micro_kwh", "import_micro_kwh", "export_micro_kwh",
@@ -39,19 +41,23 @@ class RunRecorder:
         self._rows: list[tuple[int, ...]] = []
         self._soc: list[float] = []
         self._slots: list[dict[str, Array]] = []
+        self._trades: list[tuple[int, Trades, IntArray]] = []
+        self._pending = 0
 
     def slot(self, state: State) -> None:
         """Add the slot's rows."""
         self._rows.append(slot_row(state))
         self._soc.append(float(state.soc_kwh.sum()))
-        self._add_trades(state)
+        if state.trades.energy.size:
+            self._trades.append((state.slot, state.trades, state.status))
+            self._pending += state.trades.energy.size
         if self.orders:
             self._add_orders(state)
         for name, rows in self._panels.items():
             rows.append(panel_row(state, name))
         if state.block is not None:
             self._add_block(state)
-        if len(self._rows) == BUFFERED_SLOTS:
+        if len(self._rows) == BUFFERED_SLOTS or self._pending > BUFFERED_TRADES:
             self.flush(state)
 
     def flush(self, state: State) -> None:
@@ -66,6 +72,8 @@ class RunRecorder:
             "losses_kwh": np.zeros(len(self._soc)),
         }
         self.writer.append("slots", columns)
+        if self._trades:
+            self._write_trades(state)
         self._slots.append(columns)
         self._rows.clear()
         self._soc.clear()
@@ -91,24 +99,24 @@ class RunRecorder:
             "header_hash": [block.header_hash.hex()],
         })
 
-    def _add_trades(self, state: State) -> None:
-        trades, zone = state.trades, state.community.households.zone
-        if trades.energy.size:
-            self.writer.append(
-                "trades",
-                {
-                    "slot": np.int64(state.slot),
-                    "time": state.community.grid.starts[state.slot],
-                    "buyer": trades.buyer,
-                    "seller": trades.seller,
-                    "buyer_pool": zone[trades.buyer],
-                    "seller_pool": zone[trades.seller],
-                    "energy_micro_kwh": trades.energy,
-                    "price_micro_per_kwh": trades.price_micro,
-                    "charge_micro_per_kwh": trades.charge_micro,
-                    "status": np.minimum(state.status, 1),
-                },
-            )
+    def _write_trades(self, state: State) -> None:
+        grid, zone = state.community.grid, state.community.households.zone
+        trades = Trades(*(np.concatenate(column) for column in zip(*(kept for _, kept, _ in self._trades), strict=True)))
+        slot = np.repeat([slot for slot, _, _ in self._trades], [kept.energy.size for _, kept, _ in self._trades])
+        self.writer.append("trades", {
+            "slot": slot,
+            "time": grid.starts[slot],
+            "buyer": trades.buyer,
+            "seller": trades.seller,
+            "buyer_pool": zone[trades.buyer],
+            "seller_pool": zone[trades.seller],
+            "energy_micro_kwh": trades.energy,
+            "price_micro_per_kwh": trades.price_micro,
+            "charge_micro_per_kwh": trades.charge_micro,
+            "status": np.minimum(np.concatenate([status for _, _, status in self._trades]), 1),
+        })
+        self._trades.clear()
+        self._pending = 0
 
     def _add_orders(self, state: State) -> None:
         orders = state.orders

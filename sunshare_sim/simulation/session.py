@@ -194,6 +194,7 @@ def make_state(
         market_rng=stream(scenario.seed, "market"),
         tick_micro=tick_micro,
         cap_ticks=cap_ticks,
+        lot=int(to_micro(scenario.market.lot_kwh)),
         flows=Flows(*np.zeros((len(Flows._fields), homes))),
         net=np.zeros(homes, dtype=np.int64),
         soc_kwh=community.initial_soc_kwh.copy(),

@@ -85,6 +85,7 @@ class State:
     recorder: Recorder
     tick_micro: int
     cap_ticks: int
+    lot: int
     flows: Flows
     net: IntArray
     soc_kwh: FloatArray
@@ -170,7 +171,7 @@ def quote(state: State) -> None:
         check_quotes(quotes, desk.view, cohort=desk.name)
         # A price below one tick cannot be booked: an ask takes the lowest price there is, a bid stays away.
         ticks = limit_ticks(quotes.price, side[rows], state.tick)
-        quantity = np.minimum(to_micro(quotes.quantity), np.abs(state.net[rows]))
+        quantity = np.minimum(to_micro(quotes.quantity), np.abs(state.net[rows])) // state.lot * state.lot
         state.wishes.quantity[rows] = np.where((ticks < 1) & (side[rows] > 0), 0, quantity)
         state.wishes.price[rows] = np.minimum(np.maximum(ticks, 1), state.cap_ticks)
     state.wishes.side[:] = side

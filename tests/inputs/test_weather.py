@@ -1,6 +1,6 @@
 import sys
 import warnings
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -46,22 +46,22 @@ def hours_late(ghi, clear, minutes=15):
 
 def test_each_hour_keeps_its_energy(typical):
     year, weather = typical
-    # 2025 has no leap day: UTC hours of the run are rows of the file, shifted by standard time and round the year.
-    offset = round(year.utc_offset)
-    for name in ("ghi", "dhi"):
-        rows = np.roll(getattr(year, name), -offset)
-        hourly = getattr(weather, name).reshape(-1, 4).mean(axis=1)
-        clear = clear_sky_on(TimeGrid(YEAR.start, 8760, 60), year.station).ghi
-        if name == "ghi":
-            high = clear > 100  # away from the horizon, where an index beyond 2 is cut
-            np.testing.assert_allclose(hourly[high], rows[high], rtol=1e-9, atol=1e-9)
-        assert hourly.sum() == pytest.approx(rows.sum(), rel=0.005)
     assert weather.ghi.sum() / 4 == pytest.approx(year.ghi.sum(), rel=0.002)
+    assert weather.dhi.sum() / 4 == pytest.approx(year.dhi.sum(), rel=0.005)
+    # From midnight of the file's clock, four slots are a row; 2025 has no leap day.
+    start = YEAR.start - timedelta(hours=year.utc_offset)
+    slots = laid_over(year, TimeGrid(start, 35_040, 15), year.station)["ghi"]
+    clear = clear_sky_on(TimeGrid(start, 35_040, 15), year.station).ghi
+    hourly, clear_hourly = (values.reshape(-1, 4).mean(axis=1) for values in (slots, clear))
+    high = clear_hourly > 100  # away from the horizon, where an index beyond 2 is cut
+    np.testing.assert_allclose(hourly[high], year.ghi[high], rtol=1e-9, atol=1e-9)
 
 
 def test_night_is_dark_and_no_light_is_negative(typical):
     year, weather = typical
-    below = sun_of(YEAR, year.station)["apparent_elevation"].to_numpy() < -1
+    below = (
+        sun_of(YEAR, year.station)["apparent_elevation"].to_numpy() < -3
+    )  # some of a slot may lie before sunset
     for name in ("ghi", "dni", "dhi"):
         values = getattr(weather, name)
         assert (values >= 0).all()
@@ -73,7 +73,10 @@ def test_the_parts_of_the_light_add_up(typical):
     year, weather = typical
     sun = sun_of(YEAR, year.station)
     cosine = np.cos(np.radians(sun["apparent_zenith"].to_numpy()))
-    np.testing.assert_allclose(weather.ghi, weather.dni * np.maximum(cosine, 0) + weather.dhi, atol=1e-6)
+    # Exact at each moment; a slot's mean beam is not quite its mean DNI at the sun of the slot's middle.
+    difference = weather.ghi - weather.dni * np.maximum(cosine, 0) - weather.dhi
+    assert np.abs(difference).max() < 4
+    assert np.abs(difference).mean() < 0.1
     assert weather.dni.max() < 1100
 
 
@@ -84,23 +87,23 @@ def test_the_sun_stands_right(typical):
     fit = [np.corrcoef(weather.ghi, np.roll(clear, shift))[0, 1] for shift in shifts]
     assert shifts[int(np.argmax(fit))] == 0
     # Morning and afternoon weigh about the same, which an index taken at the wrong hour would undo.
-    assert abs(hours_late(weather.ghi, clear)) < 0.35
+    assert abs(hours_late(weather.ghi, clear)) < 0.15
     day = weather.ghi.reshape(365, 96).mean(axis=0)
     noon = 12 - year.station.longitude / 15
     peak = np.convolve(np.tile(day, 2), np.ones(13) / 13, mode="same")[96 - 6 : 192 - 6].argmax() - 6
-    assert abs((peak + 0.5) / 4 % 24 - noon) < 1.25
+    assert abs((peak + 0.5) / 4 % 24 - noon) < 1.0
 
 
-@pytest.mark.parametrize("name", YEARS)
-def test_the_rows_of_a_year_are_hours_that_end_when_they_should(name):
-    # Before any sun is laid under it: measured hours against the clear sky of those hours, one hour off is seen.
+@pytest.mark.parametrize("name", [*(f"try-{region}" for region in range(1, 16)), *TMY_FILES])
+def test_the_clock_of_a_year_is_right(name):
+    # Before any sun is laid under it: the light of bright days against the clear sky of the same hours.
     year = read_dwd_try(int(name[4:])) if name.startswith("try") else read_tmy(name)
     midnight = np.datetime64("2025-01-01T00:00") - np.timedelta64(round(60 * year.utc_offset), "m")
     clear = clear_sky_at(steps(midnight, 10, 8760 * 6), year.station).ghi.reshape(-1, 6).mean(axis=1)
     bright = year.ghi.reshape(365, 24).sum(axis=1) > 0.85 * clear.reshape(365, 24).sum(axis=1)
     kept = np.repeat(bright, 24)
     assert bright.sum() > 40
-    assert abs(hours_late(year.ghi[kept], clear[kept], 60)) < 0.25
+    assert abs(hours_late(year.ghi[kept], clear[kept], 60)) < 0.1
 
 
 def test_a_year_is_laid_over_a_leap_year():
@@ -196,8 +199,8 @@ def test_a_clear_sky_is_pvlibs():
     sky = clear_sky_on(JUNE_WEEK, POTSDAM)
     np.testing.assert_array_equal(weather.ghi, sky.ghi)
     np.testing.assert_array_equal(weather.dni, sky.dni)
-    assert 850 < weather.ghi.max() < 950
-    assert 10 < weather.temp_air.mean() < 20
+    assert 800 < weather.ghi.max() < 900
+    assert 5 < weather.temp_air.mean() < 20
 
 
 # ---- files of the user's own
@@ -222,8 +225,8 @@ def test_a_file_comes_back_as_it_was(measured, tmp_path, suffix, minutes):
     expected = measured.set_index("time").loc[str(grid.start) :].iloc[: 7 * 96]
     assert weather.ghi.sum() * minutes == pytest.approx(expected["ghi"].sum() * 15, rel=0.001)
     if minutes == 15:
-        np.testing.assert_allclose(weather.ghi, expected["ghi"], atol=0.5)
-        np.testing.assert_allclose(weather.dhi, expected["dhi"], atol=0.5)
+        np.testing.assert_allclose(weather.ghi, expected["ghi"], atol=1)
+        np.testing.assert_allclose(weather.dhi, expected["dhi"], atol=1)
         np.testing.assert_allclose(weather.temp_air, expected["temp_air"], atol=1e-9)
 
 
@@ -265,9 +268,9 @@ SPOILT = {
     "word": (lambda t: with_value(t, "temp_air", 3, "cold"), "row 4 of the data: temp_air .* got 'cold'"),
     "kelvin": (lambda t: t.assign(temp_air=t["temp_air"] + 273.15), "are these kelvin"),
     "kilowatt": (lambda t: t.assign(ghi=t["ghi"] / 1000, dhi=0.0), "not that of the sun.*is ghi in W/m2"),
-    "kJ/m2": (lambda t: t.assign(ghi=t["ghi"] * 0.9 * 1.9), "ghi is missing or out of range|not that of the sun"),
-    "zone": (lambda t: shifted(t, 2), "the sun of the file stands wrong; got '2.0 h late'"),
-    "other zone": (lambda t: shifted(t, -7), "stands wrong; got '7.0 h early'"),
+    "kJ/m2": (lambda t: t.assign(ghi=t["ghi"] * 3.6), "ghi is missing or out of range; .* 1800 W/m2"),
+    "zone": (lambda t: shifted(t, 2), r"the sun of the file stands wrong; got '[12]\.\d h late'"),
+    "other zone": (lambda t: shifted(t, -7), r"stands wrong; got '[67]\.\d h early'"),
     "too short": (lambda t: t.iloc[:400], "does not cover the run; .*2025-06-08T22:00:00"),
     "too late": (lambda t: t.iloc[300:], "does not cover the run"),
     "odd step": (lambda t: t.iloc[::5], "odd interval"),

@@ -147,8 +147,10 @@ def test_parts_of_a_huge_bill_do_not_wrap():
 
 
 def test_bills_stay_what_they_were():
-    sums = Accumulators.zeros(1)
-    bill_slot(sums, ints(KWH), NONE, ints(), PRICES)
+    sums = Accumulators.zeros(2)
+    slot = ints(3 * KWH, -3 * KWH), one_trade(KWH, 200_000, 10_000), ints(SETTLED), PRICES
+    bill_slot(sums, *slot)
     bills = make_bills(sums, PARTS)
-    bill_slot(sums, ints(KWH), NONE, ints(), PRICES)
-    assert bills.import_energy.tolist() == [KWH]
+    before = [column.tolist() for column in bills]
+    bill_slot(sums, *slot)
+    assert [column.tolist() for column in bills] == before

@@ -3,7 +3,6 @@ import sys
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -76,8 +75,12 @@ def test_energy_areas_add_up_to_what_homes_use_and_generate(demo):
         top = axes.collections[2].get_paths()[0].vertices[:, 1].max()
         assert top == pytest.approx(whole.max() / 0.25, rel=1e-6)
     share = demo.kpis.set_index("name").value
-    assert f"{100 * share.self_sufficiency:.0f} %" in title(figure)
-    assert f"{100 * share.self_consumption:.0f} %" in title(figure, 1)
+    bought = share.traded_kwh / share.consumption_kwh
+    assert f"{100 * share.home_self_sufficiency:.0f} % own, {100 * bought:.0f} % from" in title(figure)
+    sold = share.traded_kwh / share.solar_kwh
+    assert f"{100 * share.home_self_consumption:.0f} % stays at home, {100 * sold:.0f} % goes" in title(
+        figure, 1
+    )
     assert figure.axes[0].get_ylabel() == "power [kW]"
 
 
@@ -104,9 +107,8 @@ def test_price_lines_are_the_volume_weighted_means(demo):
     slot = int(trades.slot.mode()[0])
     mine = trades[trades.slot == slot]
     mean = np.average(mine.price_per_kwh, weights=mine.energy_kwh)
-    # A payment is rounded down to 1e-6 for each trade, so the mean of small trades is a little lower.
-    assert lines["mean to sellers"][slot] == pytest.approx(mean, abs=len(mine) * 1e-6 / mine.energy_kwh.sum())
-    assert lines["mean paid, with wheeling"][slot] == pytest.approx(mean + 0.02, abs=1e-4)
+    assert lines["mean to sellers"][slot] == pytest.approx(mean, rel=1e-12)
+    assert lines["mean paid, with wheeling"][slot] == pytest.approx(mean + 0.02, rel=1e-12)
     assert np.isnan(lines["mean to sellers"][0])  # midnight: no trade, no price
     assert "EUR/kWh" in axes.get_ylabel()
 
@@ -115,9 +117,17 @@ def test_price_band_is_of_settled_trades(demo):
     trades = (
         demo.exact("trades").iloc[:2].assign(slot=40, status=[0, 1], price_micro_per_kwh=[200_000, 300_000])
     )
-    demo.exact = lambda *_: trades
+    demo.exact = lambda _, columns: trades[columns]
     band = FIGURES["price-path"](demo).axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert np.unique(band) == pytest.approx([0.2])
+
+
+def test_price_of_dust_is_not_zero(demo):
+    """One trade of 1e-6 kWh pays nothing after rounding; its price is still its price."""
+    trades = demo.exact("trades").iloc[:1].assign(slot=40, energy_micro_kwh=1, price_micro_per_kwh=200_000)
+    demo.exact = lambda _, columns: trades[columns]
+    lines = {line.get_label(): line.get_ydata() for line in FIGURES["price-path"](demo).axes[0].lines}
+    assert lines["mean to sellers"][40] == pytest.approx(0.2)
 
 
 def test_savings_show_every_home_once(demo):
@@ -196,8 +206,10 @@ def test_a_place_is_free_or_the_freest():
 
 def quiet(run):
     """Take all trade out of a run's tables."""
+    demo_trades = run.exact("trades")
     run._tables["slots"] = run.slots.assign(traded_kwh=0.0, trade_value=0.0, wheeling=0.0, soc_kwh=0.0)
-    run.exact = lambda *_: pd.DataFrame({"slot": [], "status": [], "price_micro_per_kwh": []}, dtype="int64")
+    none = demo_trades.iloc[:0]
+    run.exact = lambda _, columns: none[columns]
     return run
 
 

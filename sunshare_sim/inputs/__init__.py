@@ -1,0 +1,1 @@
+"""What comes from outside: weather, sun, demand, mobility, tariffs and grids, read or computed, and cached."""
