@@ -27,6 +27,7 @@ MODEL: Final = 1  # raise it when what this module computes changes, so that cac
 
 DWD_LICENCE: Final = "Deutscher Wetterdienst and BBR, test reference years 2010; reuse with source (GeoNutzV)"
 TMY_LICENCE: Final = "National Renewable Energy Laboratory (US government work, public domain)"
+SKY_LICENCE: Final = "computed; turbidity from the climatology in pvlib (BSD-3-Clause)"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def clear_sky(
         }
 
     clouds = "cloudless" if seed is None else "with drawn clouds"
-    return _kept("clear-sky", (site, grid, seed), make, f"clear sky at the site, {clouds}", notice, "")
+    return _kept("clear-sky", (site, grid, seed), make, f"clear sky at the site, {clouds}", notice, SKY_LICENCE)
 
 
 def weather_file(path: str | Path, grid: TimeGrid, site: Site) -> Weather:

@@ -100,7 +100,7 @@ class ConformanceReport:
 def check_mechanism(
     mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, **options: Any
 ) -> ConformanceReport:
-    """Check a mechanism on random books: ties, pools, forbidden pairs, shared owners, tiny and huge orders, empty sides.
+    """Check a mechanism on random books: ties, pools, forbidden pairs, shared owners, tiny and huge orders.
 
     Parameters
     ----------

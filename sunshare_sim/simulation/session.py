@@ -1,6 +1,7 @@
 """A run in progress: community, market, ledger, clock and writer, joined here and nowhere else."""
 
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from sunshare_sim.agents.strategy import make_strategy
 from sunshare_sim.community.build import build_community
 from sunshare_sim.community.households import Community
 from sunshare_sim.devices.ev import start_evs
-from sunshare_sim.errors import ResultError, ScenarioError, describe
+from sunshare_sim.errors import ResultError, ScenarioError, SunShareWarning, describe
 from sunshare_sim.ledger.billing import Accumulators, RetailParts, make_bills
 from sunshare_sim.ledger.chain import Chain
 from sunshare_sim.ledger.settlement import Ledger
@@ -74,12 +75,17 @@ class Simulation:
         # The folder comes first: a run that could not be kept should fail before the work, not after it.
         self._writer = RunWriter(out) if out is not None else None
         try:
-            self.community = community or build_community(scenario, notice=notice)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", SunShareWarning)
+                self.community = community or build_community(scenario, notice=notice)
+            self._warnings = [str(each.message) for each in caught if issubclass(each.category, SunShareWarning)]
             self._recorder = self._make_recorder()
             self.state = make_state(scenario, self.community, self._recorder, arrivals)
         except BaseException:
             self.discard()
             raise
+        for each in caught:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         self.clock = Clock(self.community.grid, self._run_slot)
         self.seconds: dict[str, float] = {}
 
@@ -159,6 +165,7 @@ class Simulation:
         return {
             **describe_run(self.scenario, self.community),
             "chain_head": state.chain.head.hex(),
+            "warnings": self._warnings,
             "environment": {
                 **describe_environment(),
                 "seconds": round(time.perf_counter() - self._started, 3),
@@ -243,7 +250,7 @@ def funding(scenario: Scenario) -> int:
 def fund_ledger(households: int, amount: int) -> Ledger:
     """Return a ledger on which every household holds `amount` [1e-6 currency]."""
     ledger = Ledger(households)
-    for household in range(households):
+    for household in range(households if amount else 0):
         ledger.fund(household, amount)
     return ledger
 

@@ -7,7 +7,7 @@ import numpy as np
 from sunshare_sim.community.households import KINDS, Community
 from sunshare_sim.feeder.graph import Feeder
 from sunshare_sim.ledger.billing import Bills, counterparties
-from sunshare_sim.units import FloatArray
+from sunshare_sim.units import FloatArray, from_micro, to_micro
 
 Columns = dict[str, Any]
 
@@ -35,7 +35,8 @@ def household_columns(community: Community, shortfall_kwh: FloatArray) -> Column
         "heat_pump_kwh": homes.heat_pump_kwh,
         "annual_kwh": homes.annual_kwh,
         "strategy": strategies,
-        "ev_shortfall_kwh": np.bincount(fleet.home, shortfall_kwh, minlength=count),
+        # To a meter's unit: what is below it is rounding, not a shortfall.
+        "ev_shortfall_kwh": from_micro(to_micro(np.bincount(fleet.home, shortfall_kwh, minlength=count))),
     }
 
 
