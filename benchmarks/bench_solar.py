@@ -56,8 +56,12 @@ def main() -> None:
     profiles.copy()
     print(f"ModelChain, one system:        {chain:8.3f} s")
     print(f"{count} orientations:        {spent:10.3f} s of CPU, {waited:.1f} s of wall clock")
-    print(f"per orientation:               {spent / count * 1000:8.3f} ms, {chain / (spent / count):.0f} times less")
-    print(f"copy of the same bytes:        {time.perf_counter() - start_copy:8.3f} s ({profiles.nbytes / 1e6:.0f} MB)")
+    print(
+        f"per orientation:               {spent / count * 1000:8.3f} ms, {chain / (spent / count):.0f} times less"
+    )
+    print(
+        f"copy of the same bytes:        {time.perf_counter() - start_copy:8.3f} s ({profiles.nbytes / 1e6:.0f} MB)"
+    )
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ MINUTES_PER_DAY = 1440
 
 
 def _offset_minutes(moment: datetime, zone: ZoneInfo) -> int:
-    offset = moment.astimezone(zone).utcoffset()
-    assert offset is not None, "an aware datetime has an offset"  # noqa: S101
-    return offset // timedelta(minutes=1)
+    return (moment.astimezone(zone).utcoffset() or timedelta(0)) // timedelta(minutes=1)
 
 
 @dataclass(frozen=True)

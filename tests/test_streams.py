@@ -8,7 +8,9 @@ def test_same_seed_and_name_give_the_same_draws():
 
 
 def test_names_seeds_and_numbers_give_different_draws():
-    firsts = {stream(*key).random() for key in [(7, "a"), (7, "b"), (8, "a"), (7, "a", 1), (7, "a", "b"), (7, "ab")]}
+    firsts = {
+        stream(*key).random() for key in [(7, "a"), (7, "b"), (8, "a"), (7, "a", 1), (7, "a", "b"), (7, "ab")]
+    }
     assert len(firsts) == 6
 
 

@@ -89,7 +89,7 @@ class Tape(NamedTuple):
 class Strategy:
     """Base of every strategy: a frozen dataclass of its parameters with one method, `quote`."""
 
-    def quote(self, view: View) -> Quotes:
+    def quote(self, view: View) -> Quotes:  # noqa: ARG002 - the contract
         """Return the cohort's quotes for this slot."""
         raise StrategyError(describe("a strategy must define quote(view)", where=type(self).__name__))
 
@@ -161,7 +161,7 @@ def make_strategy(
             )
         )
     cls = known[name]
-    valid = [field.name for field in fields(cls) if field.init] if is_dataclass(cls) else []
+    valid: list[str] = [field.name for field in fields(cls) if field.init] if is_dataclass(cls) else []
     for key in parameters or {}:
         if key not in valid:
             raise StrategyError(

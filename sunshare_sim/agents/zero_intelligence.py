@@ -12,9 +12,9 @@ from sunshare_sim.agents.strategy import Quotes, Strategy, View, strategy
 class ZeroIntelligenceConstrained(Strategy):
     """Draw a price evenly between the grid's two prices, so that no one can lose against the grid.
 
-    Gode & Sunder (1993, doi:10.1086/261868) draw bids between the floor and the buyer's value, asks between the seller's
-    cost and the cap. Here the retail price is every buyer's value and the cap, the feed-in price every seller's
-    cost and the floor.
+    Gode & Sunder (1993, doi:10.1086/261868) draw bids between the floor and the buyer's value, asks between the
+    seller's cost and the cap. Here the retail price is every buyer's value and the cap, the feed-in price every
+    seller's cost and the floor.
     """
 
     def quote(self, view: View) -> Quotes:

@@ -1,4 +1,4 @@
-"""From a scenario to a community: reads the inputs, makes the draws, casts once. Nothing else turns config into arrays."""
+"""From a scenario to a community: read the inputs, make the draws, cast once. Nothing else turns config into arrays."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from sunshare_sim.inputs.tariffs import grid_prices
 from sunshare_sim.scenario.households import Battery, ElectricVehicle, Group
 from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.timegrid import TimeGrid
-from sunshare_sim.units import FloatArray
+from sunshare_sim.units import FloatArray, IntArray
 
 Notice = Callable[[str], None]
 Groups = list[tuple[Group, int]]
@@ -72,9 +72,11 @@ def build_community(scenario: Scenario, *, notice: Notice | None = None) -> Comm
     )
 
 
-def _households(groups: Groups, owned: Owned, bus: draws.IntArray, zone: draws.IntArray) -> Households:
+def _households(groups: Groups, owned: Owned, bus: IntArray, zone: IntArray) -> Households:
     return Households(
-        name=tuple(f"{group.name}-{i}" if size > 1 else group.name for group, size in groups for i in range(size)),
+        name=tuple(
+            f"{group.name}-{i}" if size > 1 else group.name for group, size in groups for i in range(size)
+        ),
         group=tuple(group.name for group, size in groups for _ in range(size)),
         kind=owned.kind,
         bus=bus,
@@ -128,7 +130,8 @@ def _fleet(groups: Groups, owned: list[Owned], grid: TimeGrid, seed: int) -> Fle
             first_car += rows.size
         first_home += size
     if not homes:
-        return Fleet(np.empty(0, dtype=np.int64), Chargers(np.empty(0), np.empty(0), np.empty(0, dtype=bool)), no_sessions())
+        nobody = np.empty(0, dtype=np.int64)
+        return Fleet(nobody, Chargers(np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)), no_sessions())
     return Fleet(
         home=np.concatenate(homes),
         chargers=Chargers(np.concatenate(power), np.concatenate(efficiency), np.concatenate(spread)),
@@ -145,6 +148,10 @@ def _sessions(ev: ElectricVehicle, power_kw: FloatArray, grid: TimeGrid, seed: i
 
 
 def _merged(parts: list[Sessions]) -> Sessions:
-    together = Sessions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    order = np.argsort(together.arrival_slot, kind="stable")
-    return Sessions(*(column[order] for column in together))
+    order = np.argsort(np.concatenate([part.arrival_slot for part in parts]), kind="stable")
+    return Sessions(
+        car=np.concatenate([part.car for part in parts])[order],
+        arrival_slot=np.concatenate([part.arrival_slot for part in parts])[order],
+        departure_slot=np.concatenate([part.departure_slot for part in parts])[order],
+        energy_kwh=np.concatenate([part.energy_kwh for part in parts])[order],
+    )

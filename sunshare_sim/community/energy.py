@@ -15,7 +15,15 @@ from sunshare_sim.inputs.demand import DemandShapes
 from sunshare_sim.inputs.profiles import read_profile
 from sunshare_sim.inputs.sky import Site
 from sunshare_sim.inputs.weather import Weather
-from sunshare_sim.scenario.households import BdewDemand, FileDemand, Group, PvlibSolar, SimbenchDemand, ValuesDemand, ValuesSolar
+from sunshare_sim.scenario.households import (
+    BdewDemand,
+    FileDemand,
+    Group,
+    PvlibSolar,
+    SimbenchDemand,
+    ValuesDemand,
+    ValuesSolar,
+)
 from sunshare_sim.scenario.schema import ClearSky, DwdTry, Scenario, Tmy
 from sunshare_sim.streams import stream
 from sunshare_sim.timegrid import TimeGrid
@@ -84,14 +92,20 @@ class Inputs:
     def _shaped(self, shapes: DemandShapes, annual_kwh: FloatArray, name: str, *, draw_days: bool) -> Series:
         """Return demand that follows `shapes`, by drawn days or by the shapes' own."""
         seed = self.scenario.seed
-        shape_of_home = stream(seed, "households", name, "shape").integers(len(shapes.names), size=annual_kwh.size)
+        shape_of_home = stream(seed, "households", name, "shape").integers(
+            len(shapes.names), size=annual_kwh.size
+        )
         if draw_days:
             return demands.bootstrap(shapes, annual_kwh, shape_of_home, self.grid, seed, name=name)
         return demands.follow(shapes, annual_kwh, shape_of_home, self.grid)
 
     def _file(self, section: FileDemand, homes: int) -> Series:
         series = read_profile(
-            section.path, grid=self.grid, unit=section.unit, columns=section.columns, timezone=section.timezone
+            section.path,
+            grid=self.grid,
+            unit=section.unit,
+            columns=section.columns,
+            timezone=section.timezone,
         )
         if len(series.names) != homes:
             raise InputError(
@@ -134,7 +148,13 @@ class Inputs:
         owners = kwp > 0
         distinct, column = np.unique(np.column_stack([tilt, azimuth])[owners], axis=0, return_inverse=True)
         profiles = solar.solar_profiles(
-            self.weather, self.site, *distinct.T, self.grid, dc_ac_ratio=section.dc_ac_ratio, notice=self.notice
+            self.weather,
+            self.site,
+            distinct[:, 0],
+            distinct[:, 1],
+            self.grid,
+            dc_ac_ratio=section.dc_ac_ratio,
+            notice=self.notice,
         )
         column_of_home = np.zeros(kwp.size, dtype=np.int64)
         column_of_home[owners] = column.ravel()

@@ -16,7 +16,9 @@ from sunshare_sim.units import IntArray
 
 Notice = Callable[[str], None]
 HOURS_OF_YEAR: Final = 8760
-PEAK_TO_MEAN: Final = 2.9  # of 100 homes together: SimBench shapes by day-block bootstrap, peak 1.13 kW at 3 400 kWh/a
+PEAK_TO_MEAN: Final = (
+    2.9  # of 100 homes together: SimBench shapes by day-block bootstrap, peak 1.13 kW at 3 400 kWh/a
+)
 EV_PEAK_KW: Final = 1.5  # diversified peak of a car at a 7 kW charger, Electric Nation trial 2019
 HEAT_PUMP_PEAK_TO_MEAN: Final = 3.5  # SimBench heat-pump shapes, which peak together
 SOLAR_PEAK: Final = 0.8  # highest AC power of a neighbourhood's mixed roofs over its kWp
@@ -72,7 +74,9 @@ def _tables(scenario: Scenario, notice: Notice | None) -> tuple[tuple[Any, Any, 
 
 
 def _inline(section: InlineFeeder) -> tuple[tuple[Any, Any, Any], list[Any], str]:
-    names = dict.fromkeys([section.substation, *(bus for line in section.lines for bus in (line.from_bus, line.to_bus))])
+    names = dict.fromkeys(
+        [section.substation, *(bus for line in section.lines for bus in (line.from_bus, line.to_bus))]
+    )
     buses = {"bus": list(names), "vn_kv": [section.voltage_kv] * len(names)}
     columns = ("from_bus", "to_bus", "r_ohm", "x_ohm", "length_km", "rating_a")
     lines = {column: [getattr(line, column) for line in section.lines] for column in columns}
@@ -84,8 +88,8 @@ def _inline(section: InlineFeeder) -> tuple[tuple[Any, Any, Any], list[Any], str
 def warn_if_overloaded(feeder: Feeder, owned: Owned) -> None:
     """Warn, with numbers, when the homes' expected peaks are beyond what the feeder's transformers are rated for.
 
-    An estimate from annual energy and rated power, made before anything is simulated; demand that is given slot by slot is not
-    in it.
+    An estimate from annual energy and rated power, made before anything is simulated; demand that is
+    given slot by slot is not in it.
 
     Warns
     -----

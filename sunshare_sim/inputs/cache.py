@@ -63,7 +63,7 @@ def cached_arrays(
     """
 
     def load(path: Path) -> dict[str, Array]:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
 
     def save(path: Path, arrays: dict[str, Array]) -> None:
@@ -89,8 +89,7 @@ def cached_array(
     path = _place(name, version, ".npy")
 
     def load(path: Path) -> Array:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return array
+        return np.lib.format.open_memmap(path, mode="r")
 
     def save(path: Path, array: Array) -> None:
         with path.open("wb") as file:

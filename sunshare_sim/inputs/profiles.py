@@ -26,7 +26,7 @@ PLAUSIBLE_KWH: Final = (20.0, 5e6)  # demand of a year: an empty flat's standby,
 HOURS_OF_YEAR: Final = 8760
 LONGEST_STEP: Final = np.timedelta64(3600, "s")
 STAMP: Final = "ISO 8601, such as 2025-06-01T00:15:00+02:00"
-_OFFSET: Final = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+_OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """The clear sky over a site, and how values of an hour become values of a slot under it.
 
-Hourly means are spread over shorter slots in proportion to the clear sky: the clear-sky index of the hour, a ratio
-without the sun's course in it, is held, and the sun moves (as in the interpolation of satellite data to finer steps,
-Engerer and Mills 2014, doi:10.1016/j.solener.2014.04.012; Sengupta et al. 2018, doi:10.1016/j.rser.2018.03.003).
+Hourly means are spread over shorter slots in proportion to the clear sky: the clear-sky index of the hour (Engerer
+and Mills 2014, doi:10.1016/j.solener.2014.04.012), a ratio without the sun's course in it, is held, and the sun moves.
 Each hour keeps its energy, and night is dark whatever the file says of it.
 """
 

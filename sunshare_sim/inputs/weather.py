@@ -136,7 +136,9 @@ def clear_sky(
         }
 
     clouds = "cloudless" if seed is None else "with drawn clouds"
-    return _kept("clear-sky", (site, grid, seed), make, f"clear sky at the site, {clouds}", notice, SKY_LICENCE)
+    return _kept(
+        "clear-sky", (site, grid, seed), make, f"clear sky at the site, {clouds}", notice, SKY_LICENCE
+    )
 
 
 def weather_file(path: str | Path, grid: TimeGrid, site: Site) -> Weather:

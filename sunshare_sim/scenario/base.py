@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
@@ -52,6 +53,15 @@ def mistake(
     context = {"what": what, "key": key, "got": got, "expected": expected, "hint": hint}
     # The text stands in the context, because the template may only be a literal.
     return PydanticCustomError("mistake", "{text}", {**context, "text": text})
+
+
+def number_text(value: float) -> str:
+    """Return a bound as people write it.
+
+    >>> number_text(1e7), number_text(1e-6)
+    ('10,000,000', '0.000001')
+    """
+    return f"{Decimal(f'{value:g}'):,f}" if isinstance(value, float) else f"{value:,}"
 
 
 def check_name(name: str, valid: Collection[str], what: str) -> str:
@@ -155,7 +165,9 @@ class Within:
         numbers = draw.model_dump() if isinstance(draw, Section) else {"": draw}
         for key in ("", "min", "max", "median"):
             if key in numbers and not self.low <= numbers[key] <= self.high:
-                raise mistake("out of range", key=key, expected=f"{self.low:,g} to {self.high:,g}")
+                raise mistake(
+                    "out of range", key=key, expected=f"{number_text(self.low)} to {number_text(self.high)}"
+                )
         return draw
 
 

@@ -10,7 +10,7 @@ import annotated_types
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
-from sunshare_sim.scenario.base import FILE, Lognormal, Uniform, Within
+from sunshare_sim.scenario.base import FILE, Lognormal, Uniform, Within, number_text
 from sunshare_sim.scenario.problems import KeyPath
 from sunshare_sim.scenario.schema import Scenario
 
@@ -109,7 +109,7 @@ def range_of(field: FieldInfo | None) -> str:
     for limit in field.metadata if field else ():
         match limit:
             case Within():
-                low, high = f"{limit.low:,g}", f"{limit.high:,g}"
+                low, high = number_text(limit.low), number_text(limit.high)
             case annotated_types.Ge():
                 low = _number(limit.ge)
             case annotated_types.Gt():
@@ -119,7 +119,7 @@ def range_of(field: FieldInfo | None) -> str:
             case annotated_types.Lt():
                 high = f"below {_number(limit.lt)}"
             case annotated_types.MinLen():
-                text = f"at least {limit.min_length}"
+                text = f"at least {limit.min_length} of them"
         if pattern := getattr(limit, "pattern", None):
             text = PATTERNS.get(pattern, pattern)
     if low and high:
@@ -129,7 +129,7 @@ def range_of(field: FieldInfo | None) -> str:
 
 
 def _number(value: Any) -> str:
-    return "2^63" if value == 2**63 else f"{value:,}" if isinstance(value, int) else f"{value:,g}"
+    return "2^63" if value == 2**63 else number_text(value)
 
 
 def type_of(kind: Any, unit: str = "") -> str:

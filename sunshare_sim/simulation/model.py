@@ -74,8 +74,8 @@ class CommunityModel(mesa.Model):  # type: ignore[misc]
                 describe("the run is over", where="CommunityModel.step", expected="model.running")
             )
         self.simulation.step()
-        if self.simulation.clock.finished:
-            self.running = False
+        self.running = not self.simulation.clock.finished
+        if not self.running and self.simulation.keeps:
             self.result = self.simulation.finish()
 
     def close(self) -> None:

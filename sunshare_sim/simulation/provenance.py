@@ -8,7 +8,18 @@ from sunshare_sim.community.households import Community
 from sunshare_sim.scenario.load import scenario_hash
 from sunshare_sim.scenario.schema import Scenario
 
-WATCHED: Final = ("sunshare-sim", "numpy", "numba", "pandas", "pyarrow", "pvlib", "mesa", "simpy", "networkx", "pydantic")
+WATCHED: Final = (
+    "sunshare-sim",
+    "numpy",
+    "numba",
+    "pandas",
+    "pyarrow",
+    "pvlib",
+    "mesa",
+    "simpy",
+    "networkx",
+    "pydantic",
+)
 
 
 def describe_run(scenario: Scenario, community: Community) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from sunshare_sim.ledger.chain import Block
 from sunshare_sim.ledger.settlement import Trades
 from sunshare_sim.results.store import RunWriter
 from sunshare_sim.simulation.slot import State
@@ -56,7 +57,7 @@ class RunRecorder:
         for name, rows in self._panels.items():
             rows.append(panel_row(state, name))
         if state.block is not None:
-            self._add_block(state)
+            self._add_block(state.block)
         if len(self._rows) == BUFFERED_SLOTS or self._pending > BUFFERED_TRADES:
             self.flush(state)
 
@@ -86,35 +87,40 @@ class RunRecorder:
         self.flush(state)
         return {name: np.concatenate([part[name] for part in self._slots]) for name in self._slots[0]}
 
-    def _add_block(self, state: State) -> None:
-        block = state.block
-        assert block is not None
-        self.writer.append("blocks", {
-            "number": np.array([block.number]),
-            "slot": np.array([block.slot]),
-            "time": np.array([block.time_s]).astype("datetime64[s]"),
-            "trades": np.array([block.trades]),
-            "previous_hash": [block.previous_hash.hex()],
-            "receipts_hash": [block.receipts_hash.hex()],
-            "header_hash": [block.header_hash.hex()],
-        })
+    def _add_block(self, block: Block) -> None:
+        self.writer.append(
+            "blocks",
+            {
+                "number": np.array([block.number]),
+                "slot": np.array([block.slot]),
+                "time": np.array([block.time_s]).astype("datetime64[s]"),
+                "trades": np.array([block.trades]),
+                "previous_hash": [block.previous_hash.hex()],
+                "receipts_hash": [block.receipts_hash.hex()],
+                "header_hash": [block.header_hash.hex()],
+            },
+        )
 
     def _write_trades(self, state: State) -> None:
         grid, zone = state.community.grid, state.community.households.zone
-        trades = Trades(*(np.concatenate(column) for column in zip(*(kept for _, kept, _ in self._trades), strict=True)))
-        slot = np.repeat([slot for slot, _, _ in self._trades], [kept.energy.size for _, kept, _ in self._trades])
-        self.writer.append("trades", {
-            "slot": slot,
-            "time": grid.starts[slot],
-            "buyer": trades.buyer,
-            "seller": trades.seller,
-            "buyer_pool": zone[trades.buyer],
-            "seller_pool": zone[trades.seller],
-            "energy_micro_kwh": trades.energy,
-            "price_micro_per_kwh": trades.price_micro,
-            "charge_micro_per_kwh": trades.charge_micro,
-            "status": np.minimum(np.concatenate([status for _, _, status in self._trades]), 1),
-        })
+        slots, kept, status = zip(*self._trades, strict=True)
+        trades = Trades(*(np.concatenate(column) for column in zip(*kept, strict=True)))
+        slot = np.repeat(slots, [part.energy.size for part in kept])
+        self.writer.append(
+            "trades",
+            {
+                "slot": slot,
+                "time": grid.starts[slot],
+                "buyer": trades.buyer,
+                "seller": trades.seller,
+                "buyer_pool": zone[trades.buyer],
+                "seller_pool": zone[trades.seller],
+                "energy_micro_kwh": trades.energy,
+                "price_micro_per_kwh": trades.price_micro,
+                "charge_micro_per_kwh": trades.charge_micro,
+                "status": np.minimum(np.concatenate(status), 1),
+            },
+        )
         self._trades.clear()
         self._pending = 0
 
@@ -136,11 +142,11 @@ class RunRecorder:
 
 def slot_row(state: State) -> tuple[int, ...]:
     """Return the slot's figures in the order of `SLOT_COLUMNS`."""
-    totals, prices, slot = state.totals, state.community.prices, state.slot
-    settled = state.settled
+    totals, settled, prices, slot = state.totals, state.settled, state.community.prices, state.slot
+    imported, exported = totals.deficit - settled.energy, totals.surplus - settled.energy
     return (
         slot, totals.load, totals.solar, totals.ev, totals.charge, totals.discharge,
-        totals.surplus, totals.deficit, settled.energy, totals.deficit - settled.energy, totals.surplus - settled.energy,
+        totals.surplus, totals.deficit, settled.energy, imported, exported,
         settled.trades, settled.failed, settled.value, settled.wheeling,
         int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot]),
     )  # fmt: skip

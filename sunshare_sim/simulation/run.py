@@ -58,7 +58,8 @@ def run(
     source : Path, optional
         The scenario file, kept in the run's folder as it was given.
     out : Path, optional
-        Folder of the run; by default ``results/<name>-<seed>``. A complete run there is replaced when this one is complete.
+        Folder of the run; by default ``results/<name>-<seed>``. A run that is there is replaced when this one is
+        complete.
     progress : Progress, optional
         Is told what is being done, and the slots as they pass.
     profile : bool
@@ -78,7 +79,7 @@ def run(
     out = out if out is not None else RESULTS / f"{scenario.name}-{scenario.seed}"
     with Simulation(scenario, out=out, notice=progress.stage) as simulation:
         if source is not None:
-            simulation.writer.text("scenario.yaml", source.read_text(encoding="utf-8"))
+            simulation.recorder.writer.text("scenario.yaml", source.read_text(encoding="utf-8"))
         if profile:
             simulation.profile()
         total = simulation.community.grid.slots
@@ -130,8 +131,12 @@ def run_scenario(
         scenario = load_scenario(source, overrides=overrides or (), names=names())
     elif overrides:
         raise ScenarioError(
-            describe("overrides change a scenario file, not a Scenario", where="run", got=type(overrides).__name__,
-                     hint="pass the path of the file, or scenario.model_copy(update=...)")
+            describe(
+                "overrides change a scenario file, not a Scenario",
+                where="run",
+                got=type(overrides).__name__,
+                hint="pass the path of the file, or scenario.model_copy(update=...)",
+            )
         )
     if seed is not None:
         scenario = Scenario.model_validate({**scenario.model_dump(), "seed": seed})

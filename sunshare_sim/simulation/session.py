@@ -73,14 +73,18 @@ class Simulation:
         self.scenario = scenario
         self._started = time.perf_counter()
         # The folder comes first: a run that could not be kept should fail before the work, not after it.
-        self._writer = RunWriter(out) if out is not None else None
+        results = scenario.results
+        self._recorder = (
+            RunRecorder(RunWriter(out), results.panels, orders=results.orders) if out is not None else None
+        )
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", SunShareWarning)
                 self.community = community or build_community(scenario, notice=notice)
-            self._warnings = [str(each.message) for each in caught if issubclass(each.category, SunShareWarning)]
-            self._recorder = self._make_recorder()
-            self.state = make_state(scenario, self.community, self._recorder, arrivals)
+            self._warnings = [
+                str(each.message) for each in caught if issubclass(each.category, SunShareWarning)
+            ]
+            self.state = make_state(scenario, self.community, self._recorder or Unrecorded(), arrivals)
         except BaseException:
             self.discard()
             raise
@@ -88,10 +92,6 @@ class Simulation:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         self.clock = Clock(self.community.grid, self._run_slot)
         self.seconds: dict[str, float] = {}
-
-    def _make_recorder(self) -> RunRecorder | Unrecorded:
-        results = self.scenario.results
-        return RunRecorder(self._writer, results.panels, orders=results.orders) if self._writer else Unrecorded()
 
     def __enter__(self) -> Self:
         """Return the simulation."""
@@ -124,31 +124,43 @@ class Simulation:
 
     def finish(self) -> Run:
         """Write what belongs to the whole run, close the folder and return the run."""
-        return Run.load(self.writer.finish(self._close()))
+        return Run.load(self.recorder.writer.finish(self._close()))
 
     def abandon(self, reason: str) -> Path:
         """Keep what there is, marked partial, and return where it lies."""
-        return self.writer.abandon(self._close(), reason)
+        return self.recorder.writer.abandon(self._close(), reason)
 
     def discard(self) -> None:
         """Remove what has been written, if the run is not finished."""
-        if self._writer is not None:
-            self._writer.discard()
+        if self._recorder is not None:
+            self._recorder.writer.discard()
 
     @property
-    def writer(self) -> RunWriter:
-        """Return the writer of the run's folder."""
-        if self._writer is None:
-            raise ResultError(describe("this simulation keeps nothing", where="Simulation", expected="an `out` folder"))
-        return self._writer
+    def keeps(self) -> bool:
+        """Return whether the run is written to a folder."""
+        return self._recorder is not None
+
+    @property
+    def recorder(self) -> RunRecorder:
+        """Return what writes the run's folder.
+
+        Raises
+        ------
+        ResultError
+            When the simulation has none.
+        """
+        if self._recorder is None:
+            raise ResultError(
+                describe("nothing is kept of this simulation", where="Simulation", expected="an `out`")
+            )
+        return self._recorder
 
     def _close(self) -> dict[str, Any]:
         """Write the tables of the whole run and return its manifest."""
-        assert isinstance(self._recorder, RunRecorder), "a writer has a recorder"
         state, prices = self.state, self.community.prices
         parts = RetailParts(prices.network_micro, prices.levies_micro, prices.vat_ppm, prices.standing_micro)
         bills = make_bills(state.bills, parts)
-        whole = {
+        whole: dict[str, Any] = {
             "households": tables.household_columns(self.community, state.ev.shortfall_kwh),
             "bills": tables.bill_columns(bills),
             "accounts": tables.account_columns(funding(self.scenario), bills, prices.vat_ppm),
@@ -157,11 +169,11 @@ class Simulation:
         }
         if state.slot >= 0:
             shown = {name: as_frame(name, whole[name]) for name in ("bills", "households")}
-            slots = as_frame("slots", self._recorder.slots(state))
+            slots = as_frame("slots", self.recorder.slots(state))
             whole["kpis"] = kpi_table(slots, **shown, hours=self.community.grid.hours)
         for name, columns in whole.items():
-            self.writer.write(name, columns)
-        self.writer.text("resolved.yaml", dump(self.scenario))
+            self.recorder.writer.write(name, columns)
+        self.recorder.writer.text("resolved.yaml", dump(self.scenario))
         return {
             **describe_run(self.scenario, self.community),
             "chain_head": state.chain.head.hex(),
@@ -225,8 +237,13 @@ def highest_price(community: Community, tick_micro: int) -> int:
     ticks = -(-highest // tick_micro)
     if ticks >= MOST_LEVELS:
         raise ScenarioError(
-            describe("too many price steps", where="market.tick", got=f"{tick_micro / MICRO:g} currency/kWh, {ticks} steps",
-                     expected=f"fewer than {MOST_LEVELS} steps up to {highest / MICRO:g}", hint="choose a larger tick")
+            describe(
+                "too many price steps",
+                where="market.tick",
+                got=f"{tick_micro / MICRO:g} currency/kWh, {ticks} steps",
+                expected=f"fewer than {MOST_LEVELS} steps up to {highest / MICRO:g}",
+                hint="choose a larger tick",
+            )
         )
     return ticks
 

@@ -1,7 +1,7 @@
-"""One slot, phase by phase, over one mutable `State`: the only thing in the package that changes as a run goes on.
+"""One slot, phase by phase, over one mutable `State`: the only thing that changes as a run goes on.
 
-observe -> dispatch -> meter -> quote -> match -> settle -> seal -> learn -> record. Timing is `ex_post`: orders are placed when
-the slot's meters have been read, so only metered surplus is sold and every trade is delivered by definition.
+observe -> dispatch -> meter -> quote -> match -> settle -> seal -> learn -> record. Timing is `ex_post`: orders are
+placed when the slot's meters have been read, so only metered surplus is sold and every trade is delivered.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from sunshare_sim.ledger.settlement import Ledger, Trades
 from sunshare_sim.market.mechanism import Mechanism, ReferencePrices
 from sunshare_sim.market.orders import Orders
 from sunshare_sim.telemetry.meters import Flows, Totals, read_meters
-from sunshare_sim.units import MICRO, FloatArray, IntArray, limit_ticks, to_micro
+from sunshare_sim.units import MICRO, FloatArray, IntArray, from_micro, limit_ticks, to_micro
 
 PREFETCH_VALUES: Final = (
     1 << 19
@@ -236,10 +236,10 @@ def learn(state: State) -> None:
         return
     tape = Tape(
         side=orders.side,
-        order_price=orders.price * state.tick,
-        order_quantity=orders.quantity / MICRO,
-        price=trades.price_micro / MICRO,
-        quantity=trades.energy / MICRO,
+        order_price=from_micro(orders.price * state.tick_micro),
+        order_quantity=from_micro(orders.quantity),
+        price=from_micro(trades.price_micro),
+        quantity=from_micro(trades.energy),
     )
     for desk in state.desks:
         if desk.learns and desk.view is not None:

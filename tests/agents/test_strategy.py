@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from sunshare_sim.agents import basic, zero_intelligence
-from sunshare_sim.agents.strategy import Quotes, Strategy, View, check_quotes, make_strategy, strategies, strategy
+from sunshare_sim.agents.strategy import (
+    Quotes,
+    Strategy,
+    View,
+    check_quotes,
+    make_strategy,
+    strategies,
+    strategy,
+)
 from sunshare_sim.errors import StrategyError
 from sunshare_sim.streams import stream
 
@@ -13,8 +21,15 @@ NET = np.array([1.5, -2.0, 0.0, 0.25])
 
 def a_view(net=NET, seed=1):
     return View(
-        slot=3, net_kwh=net, side=np.sign(net), soc_kwh=np.zeros(net.size), retail_price=0.4, feed_in_price=0.08,
-        last_price=0.2, cap_price=0.41, rng=stream(seed, "test"),
+        slot=3,
+        net_kwh=net,
+        side=np.sign(net),
+        soc_kwh=np.zeros(net.size),
+        retail_price=0.4,
+        feed_in_price=0.08,
+        last_price=0.2,
+        cap_price=0.41,
+        rng=stream(seed, "test"),
     )
 
 
@@ -41,9 +56,11 @@ def test_zi_c_draws_between_the_tariffs_one_draw_a_home():
 def test_strategies_are_found_by_name_and_a_wrong_name_gets_the_nearest():
     assert {"tariff_bound", "fixed_limit", "zi_c"} <= set(strategies())
     assert make_strategy("fixed_limit", {"sell_at": 0.1}) == basic.FixedLimit(sell_at=0.1)
-    with pytest.raises(StrategyError, match="unknown strategy; got 'zic'.*did you mean 'zi_c'"):
+    with pytest.raises(StrategyError, match=r"unknown strategy; got 'zic'.*did you mean 'zi_c'"):
         make_strategy("zic")
-    with pytest.raises(StrategyError, match="unknown parameter of fixed_limit; got 'sell'.*did you mean 'sell_at'"):
+    with pytest.raises(
+        StrategyError, match=r"unknown parameter of fixed_limit; got 'sell'.*did you mean 'sell_at'"
+    ):
         make_strategy("fixed_limit", {"sell": 0.1})
 
 
@@ -64,11 +81,23 @@ def test_a_strategy_without_quote_says_so():
 @pytest.mark.parametrize(
     ("price", "quantity", "message"),
     [
-        ([0.1, np.nan, 0.1, 0.1], [1.0, 1.0, 0.0, 0.0], r"cohort c, slot 3, home 1: price not allowed; got nan"),
+        (
+            [0.1, np.nan, 0.1, 0.1],
+            [1.0, 1.0, 0.0, 0.0],
+            r"cohort c, slot 3, home 1: price not allowed; got nan",
+        ),
         ([0.1, 0.1, np.nan, 0.1], [1.0, 1.0, 0.0, 0.0], r"home 2: price not allowed; got nan"),
-        ([0.5, 0.1, 0.1, 0.1], [1.0, 1.0, 0.0, 0.0], r"home 0: price not allowed; got 0\.5; expected 0 to 0\.41"),
+        (
+            [0.5, 0.1, 0.1, 0.1],
+            [1.0, 1.0, 0.0, 0.0],
+            r"home 0: price not allowed; got 0\.5; expected 0 to 0\.41",
+        ),
         ([-0.1, 0.1, 0.1, 0.1], [1.0, 1.0, 0.0, 0.0], r"home 0: price not allowed"),
-        ([0.1, 0.1, 0.1, 0.1], [1.6, 1.0, 0.0, 0.0], r"home 0: quantity not allowed; got 1\.6; expected .*1\.500000 kWh"),
+        (
+            [0.1, 0.1, 0.1, 0.1],
+            [1.6, 1.0, 0.0, 0.0],
+            r"home 0: quantity not allowed; got 1\.6; .*1\.500000 kWh",
+        ),
         ([0.1, 0.1, 0.1, 0.1], [1.0, 1.0, 0.1, 0.0], r"home 2: quantity not allowed"),
         ([0.1, 0.1, 0.1, 0.1], [1.0, -1.0, 0.0, 0.0], r"home 1: quantity not allowed"),
         ([0.1, 0.1, 0.1, 0.1], [1.0, np.nan, 0.0, 0.0], r"home 1: quantity not allowed; got nan"),

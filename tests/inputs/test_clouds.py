@@ -51,6 +51,14 @@ def test_days_are_as_bright_as_in_miami(drawn, miami):
         assert np.quantile(daily, q) == pytest.approx(np.quantile(measured, q), abs=0.07)
 
 
+def test_a_bright_day_is_likelier_after_a_bright_day(drawn, miami):
+    def memory(daily):
+        return np.corrcoef(daily[:-1], daily[1:])[0, 1]
+
+    # Less than in Miami, where the seasons add to it.
+    assert 0.12 < memory(drawn.mean(axis=1)) < memory(miami[1])
+
+
 def test_hours_follow_each_other_as_in_miami(drawn, miami):
     measured, _ = miami
     day = slice(7, 18)

@@ -236,6 +236,16 @@ def test_the_index_of_a_parquet_file_may_hold_the_time(measured, tmp_path):
     assert weather_file(path, JUNE_WEEK, POTSDAM).ghi.max() > 500
 
 
+def test_temperature_is_interpolated_up_to_the_ends_of_the_run(measured, tmp_path):
+    path = tmp_path / "mine.csv"
+    hourly = measured.set_index("time").resample("h").mean().reset_index()
+    hourly.assign(temp_air=np.arange(len(hourly)) / 10.0).to_csv(path, index=False)
+    weather = weather_file(path, JUNE_WEEK, POTSDAM)
+    np.testing.assert_allclose(np.diff(weather.temp_air), 0.025)
+    at_hours = weather.temp_air.reshape(-1, 4).mean(axis=1)
+    np.testing.assert_allclose(at_hours, (np.arange(168) + 22) / 10)  # the file starts 22 h before the run
+
+
 def test_without_diffuse_light_the_global_is_split(measured, tmp_path):
     path = tmp_path / "mine.csv"
     measured.drop(columns=["dhi", "wind_speed"]).to_csv(path, index=False)

@@ -1,4 +1,4 @@
-"""What holds in every slot of every community, drawn at random: balances, limits, and that a home's number means nothing."""
+"""What holds in every slot of a community drawn at random: balances, limits, and that a home's number means nothing."""
 
 from dataclasses import replace
 
@@ -32,13 +32,16 @@ def groups(draw, number):
             "initial_soc": draw(st.floats(0.1, 0.9)),
         }  # fmt: skip
     if draw(st.booleans()):
-        group["ev"] = {"share": draw(shares), "sessions_per_week": 14.0, "charging": draw(st.sampled_from(["on_arrival", "spread"]))}
+        charging = draw(st.sampled_from(["on_arrival", "spread"]))
+        group["ev"] = {"share": draw(shares), "sessions_per_week": 14.0, "charging": charging}
     return group
 
 
 @st.composite
 def scenarios(draw):
-    lines = [{"from_bus": "substation", "to_bus": f"b{i}", "r_ohm": 0.1, "x_ohm": 0.1} for i in range(draw(st.integers(1, 4)))]
+    buses = [f"b{i}" for i in range(draw(st.integers(1, 4)))]
+    lines = [{"from_bus": "substation", "to_bus": bus, "r_ohm": 0.1, "x_ohm": 0.1} for bus in buses]
+    between = draw(st.floats(0, 0.5))
     rule = draw(st.sampled_from(["none", "flat", "zonal"]))
     return Scenario.model_validate({
         "seed": draw(st.integers(0, 1000)),
@@ -50,7 +53,7 @@ def scenarios(draw):
             "pricing": draw(st.sampled_from(["ask", "resting", "midpoint"])),
             "lot_kwh": draw(st.sampled_from([0.000001, 0.001, 0.1])),
         },
-        "network": {"charges": {"rule": rule, "within_zone_per_kwh": 0.01, "between_zones_per_kwh": draw(st.floats(0, 0.5))}},
+        "network": {"charges": {"rule": rule, "within_zone_per_kwh": 0.01, "between_zones_per_kwh": between}},
         "settlement": {"initial_balance": draw(st.sampled_from([0.0, 0.1, 100.0]))},
     })  # fmt: skip
 
@@ -138,7 +141,10 @@ def test_a_homes_number_means_nothing(group, seed, random):
         plain.step()
         renamed.step()
         for field in ("buyer", "seller"):
-            assert place[getattr(plain.state.trades, field)].tolist() == getattr(renamed.state.trades, field).tolist()
+            assert (
+                place[getattr(plain.state.trades, field)].tolist()
+                == getattr(renamed.state.trades, field).tolist()
+            )
         assert plain.state.trades.energy.tolist() == renamed.state.trades.energy.tolist()
     for before, after in zip(plain.state.bills, renamed.state.bills, strict=True):
         assert before[order].tolist() == after.tolist()

@@ -66,7 +66,8 @@ def test_market_tariff_and_strategy_leave_every_draw_as_it_is(make_small, change
          "demand": {"source": "values", "kwh": [0.4]}},
     ]  # fmt: skip
     common = {
-        "households": {"groups": groups}, "place__weather": {"source": "clear_sky"}, "slots": 96, "time__slot_minutes": 15,
+        "households": {"groups": groups}, "place__weather": {"source": "clear_sky"}, "slots": 96,
+        "time__slot_minutes": 15,
     }  # fmt: skip
     base, other = (build_community(make_small(**common)), None)
     strategy = change.get("strategy")
@@ -94,11 +95,15 @@ def test_the_order_of_arrival_does_not_depend_on_market_or_strategy(make_small):
 
 
 def test_without_a_market_bills_are_retail_and_feed_in_exactly(make_small, tmp_path):
-    result = run(make_small(homes=10, market__mechanism="none", results__panels=["net_kwh"]), out=tmp_path / "none")
+    result = run(
+        make_small(homes=10, market__mechanism="none", results__panels=["net_kwh"]), out=tmp_path / "none"
+    )
     net = micro(result.panel("net_kwh").to_numpy())
     retail = micro(result.slots["retail_per_kwh"])[:, np.newaxis]
     feed_in = micro(result.slots["feed_in_per_kwh"])[:, np.newaxis]
-    due = (np.maximum(net, 0) * retail // 10**6).sum(axis=0) - (np.maximum(-net, 0) * feed_in // 10**6).sum(axis=0)
+    due = (np.maximum(net, 0) * retail // 10**6).sum(axis=0) - (np.maximum(-net, 0) * feed_in // 10**6).sum(
+        axis=0
+    )
     assert micro(result.bills["total"]).tolist() == due.tolist()
     assert result.bills["saving"].eq(0).all()
     assert result.trades.empty
@@ -108,7 +113,11 @@ def test_nobody_trades_more_than_the_meter_says(make_small, tmp_path):
     result = run(make_small(homes=30, slots=24, results__panels=["net_kwh"]), out=tmp_path / "run")
     net = pd.DataFrame(micro(result.panel("net_kwh").to_numpy()))
     for side, metered in (("buyer", net.clip(lower=0)), ("seller", (-net).clip(lower=0))):
-        traded = result.trades.assign(energy=micro(result.trades["energy_kwh"])).groupby(["slot", side])["energy"].sum()
+        traded = (
+            result.trades.assign(energy=micro(result.trades["energy_kwh"]))
+            .groupby(["slot", side])["energy"]
+            .sum()
+        )
         assert len(traded) > 20
         assert all(energy <= metered.iloc[slot, home] for (slot, home), energy in traded.items())
 

@@ -18,4 +18,7 @@ def test_registers_are_rounded_once_and_balance_exactly(values):
     assert net.tolist() == (load + ev + charge - solar - discharge).tolist()
     assert totals[:5] == tuple(int(register.sum()) for register in (load, solar, ev, charge, discharge))
     assert (totals.deficit, totals.surplus) == (net[net > 0].sum(), -net[net < 0].sum())
-    assert totals.solar + totals.discharge + totals.deficit == totals.load + totals.ev + totals.charge + totals.surplus
+    assert (
+        totals.solar + totals.discharge + totals.deficit
+        == totals.load + totals.ev + totals.charge + totals.surplus
+    )
