@@ -52,7 +52,7 @@ def main() -> None:
     sunshare check village.yaml             find every mistake in it
     sunshare run village.yaml               run it; results lie in results/village-1/
     sunshare show results/village-1         show what came out
-    """
+    """  # noqa: D301 - click takes the backspace for "keep these lines as they are"
 
 
 SET = click.option(
@@ -213,7 +213,7 @@ def _warnings_on_stderr() -> Iterator[None]:
         usual = warnings.showwarning
         warnings.simplefilter("always", SunShareWarning)
 
-        def show_warning(  # noqa: PLR0913, PLR0917 - Python's signature
+        def show_warning(
             message: Warning | str,
             category: type[Warning],
             filename: str,

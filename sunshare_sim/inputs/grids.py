@@ -158,6 +158,7 @@ def from_file(path: Path, *, notice: Notice | None = None) -> GridTables:
 
     try:
         net = pandapower.from_json_string(text)
+        len(net.bus)
     except Exception as error:  # the reader raises whatever its parts raise
         raise InputError(
             describe("pandapower cannot read the file", where=str(path), got=str(error))
@@ -197,17 +198,17 @@ def from_pandapower(net: Any, *, where: str = "pandapower network") -> "dict[str
         )
     fusion = _fused(net)
     tables = {
-        "buses": _buses(net, fusion),
-        "lines": _lines(net, fusion),
-        "transformers": _transformers(net, fusion),
-        "loads": _loads(net, fusion),
+        "buses": pd.DataFrame(_buses(net, fusion)),
+        "lines": pd.DataFrame(_lines(net, fusion)),
+        "transformers": pd.DataFrame(_transformers(net, fusion)),
+        "loads": pd.DataFrame(_loads(net, fusion)),
     }
     for needed in ("transformers", "loads"):
         if not len(tables[needed]):
             raise InputError(
                 describe(f"a grid without {needed}", where=where, hint="add them to the network")
             )
-    return {name: pd.DataFrame(columns) for name, columns in tables.items()}
+    return tables
 
 
 def _unknown(what: str, name: str, known: tuple[str, ...]) -> InputError:

@@ -4,6 +4,7 @@ A profile of the wrong date, unit or time zone would spoil a study without a sig
 stated, the file covers the run, and what cannot be read is named with its line.
 """
 
+import csv
 import re
 import warnings
 from dataclasses import dataclass
@@ -102,6 +103,10 @@ def read_profile(
         )
     table = _Table(path, "line", 2) if path.suffix.lower() != ".parquet" else _Table(path, "row", 1)
     frame = _read(table, columns)
+    if len(frame) < 2:
+        raise InputError(
+            describe("too short", where=str(path), got=f"{len(frame)} rows", expected="two or more")
+        )
     starts = _starts(table, frame.iloc[:, 0], timezone)
     step = _step(table, starts)
     names = tuple(map(str, frame.columns[1:]))
@@ -138,7 +143,7 @@ def _read(table: _Table, columns: tuple[str, ...]) -> "pd.DataFrame":
         raise InputError(describe("no such file", where=str(path), hint=did_you_mean(path.name, beside)))
     try:
         if path.suffix.lower() == ".csv":
-            return _read_csv(path, columns)
+            return _read_csv(table, columns)
         frame = pd.read_parquet(path)
     except (
         OSError,
@@ -152,32 +157,34 @@ def _read(table: _Table, columns: tuple[str, ...]) -> "pd.DataFrame":
     return frame.iloc[:, _chosen(path, [str(name) for name in frame.columns], columns)]
 
 
-def _read_csv(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
+def _read_csv(table: _Table, columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
+    path = table.path
     with path.open(encoding="utf-8-sig") as file:
         header = file.readline()
     separator = max(",;\t", key=header.count)
-    names = [name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)]
+    names = [name.strip() for row in csv.reader([header], delimiter=separator) for name in row]
     chosen = _chosen(path, names, columns)
     frame = pd.read_csv(
         path,
         sep=separator,
         header=None,
         skiprows=1,
-        names=list(range(len(names))),
-        usecols=chosen,
-        dtype={chosen[0]: str},
+        names=list(range(len(names) + 1)),
+        usecols=[*chosen, len(names)],
+        dtype={chosen[0]: str, len(names): str},
         keep_default_na=False,
         skip_blank_lines=False,
         index_col=False,
         encoding="utf-8-sig",
     )
-    blank = frame.iloc[:, 0].fillna("") == ""
-    kept = (
-        len(frame) - int(blank.to_numpy()[::-1].argmin()) if not blank.all() else 0
-    )  # empty lines at the end
-    frame = frame.loc[: kept - 1, chosen]
+    too_many = frame[len(names)].fillna("") != ""  # such as 0,5 for a half where commas separate
+    what = f"more values than the {len(names)} columns"
+    _stop_at_first(table, too_many.to_numpy(dtype=bool), frame[len(names)], what, "a decimal point")
+    blank = frame[chosen[0]].fillna("") == ""
+    last = blank[~blank].last_valid_index()  # what follows are empty lines at the end
+    frame = frame.loc[:last, chosen] if last is not None else frame.loc[:-1, chosen]
     return frame.set_axis([names[i] for i in chosen], axis=1)
 
 
@@ -263,13 +270,11 @@ def _localised(table: _Table, stamps: "pd.DatetimeIndex", timezone: str | None) 
     _stop_at_first(
         table, absent, stamps, f"a clock time that does not exist in {timezone} (summer time begins)", remedy
     )
-    try:
-        return stamps.tz_localize(timezone, ambiguous="infer")
-    except ValueError:
-        unclear = np.asarray(stamps.tz_localize(timezone, ambiguous="NaT").isna()) & ~missing
-        what = f"a clock time that comes twice in {timezone} (summer time ends) cannot be told apart"
-        _stop_at_first(table, unclear, stamps, what, remedy)
-        raise
+    twice = np.asarray(stamps.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT").isna()) & ~missing
+    unclear = twice & ~stamps.duplicated(keep=False)
+    what = f"a clock time that comes twice in {timezone} (summer time ends) is there once"
+    _stop_at_first(table, unclear, stamps, what, remedy)
+    return stamps.tz_localize(timezone, ambiguous=~stamps.duplicated())  # the first of the two is summer time
 
 
 def _stop_at_first(table: _Table, wrong: BoolArray, values: Any, what: str, expected: str) -> None:
@@ -283,10 +288,6 @@ def _stop_at_first(table: _Table, wrong: BoolArray, values: Any, what: str, expe
 
 def _step(table: _Table, starts: npt.NDArray[np.datetime64]) -> np.timedelta64:
     """Return the time from row to row, after checking that it is the same all along."""
-    if starts.size < 2:
-        raise InputError(
-            describe("too short", where=str(table.path), got=f"{starts.size} rows", expected="two or more")
-        )
     steps = np.diff(starts)
     values, counts = np.unique(steps, return_counts=True)
     step: np.timedelta64 = values[counts.argmax()]
@@ -366,7 +367,9 @@ def _on_slots(
     seconds = np.arange(starts.size + 1) * (step / np.timedelta64(1, "s"))
     edges = (begin - starts[0]) / np.timedelta64(1, "s") + np.arange(grid.slots + 1) * grid.seconds
     columns = [np.diff(np.interp(edges, seconds, column)) for column in at_edges.T]
-    return np.asarray(np.maximum(np.column_stack(columns), 0.0))  # differences of sums may miss zero by a rounding
+    return np.asarray(
+        np.maximum(np.column_stack(columns), 0.0)
+    )  # differences of sums may miss zero by a rounding
 
 
 def _raise_not_covered(

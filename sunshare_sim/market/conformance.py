@@ -16,7 +16,7 @@ from sunshare_sim.market.mechanism import (
     Mechanism,
     ReferencePrices,
     make_mechanism,
-    mechanisms,
+    mechanism_class,
 )
 from sunshare_sim.market.orders import Fills, Orders
 from sunshare_sim.streams import stream
@@ -127,8 +127,8 @@ def check_mechanism(
         raise OrderError(
             describe("no book to check", where="check_mechanism", got=books, expected="books >= 1")
         )
-    cls = mechanisms().get(mechanism) if isinstance(mechanism, str) else mechanism
-    name = mechanism if isinstance(mechanism, str) else getattr(mechanism, "name", mechanism.__name__)
+    cls = mechanism_class(mechanism) if isinstance(mechanism, str) else mechanism
+    name = mechanism if isinstance(mechanism, str) else getattr(cls, "name", cls.__name__)
     claims = frozenset(getattr(cls, "claims", ()))
 
     def make(rules: MarketRules) -> Mechanism:

@@ -193,13 +193,13 @@ def mechanism_names() -> tuple[str, ...]:
     return tuple(mechanisms())
 
 
-def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
-    """Return the mechanism `name` for a market with these rules.
+def mechanism_class(name: str) -> type[Mechanism]:
+    """Return the class registered under `name`.
 
     Raises
     ------
     OrderError
-        When the name or an option is unknown; the message names the nearest valid one.
+        When there is none; the message names the nearest valid name.
     """
     known = mechanisms()
     if name not in known:
@@ -212,7 +212,18 @@ def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
                 hint=did_you_mean(name, known),
             )
         )
-    make = cast("Callable[..., Mechanism]", known[name])
+    return known[name]
+
+
+def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
+    """Return the mechanism `name` for a market with these rules.
+
+    Raises
+    ------
+    OrderError
+        When the name or an option is unknown; the message names the nearest valid one.
+    """
+    make = cast("Callable[..., Mechanism]", mechanism_class(name))
     valid = list(signature(make).parameters)[1:]
     for option in options:
         if option not in valid:

@@ -22,15 +22,15 @@ HEAD: Final = """\
 # The scenario file
 
 One YAML file describes one run. Every key has a default but for those marked *required*, so a file says only what
-differs. `sunshare check FILE` names every mistake with its line; `resolved.yaml` in a run's folder shows every value that
-was used. This page is written by `sunshare schema --markdown`.
+differs. `sunshare check FILE` names every mistake with its line; `resolved.yaml` in a run's folder shows every value
+that was used. This page is written by `sunshare schema --markdown`.
 
 - **Unknown keys are errors**, and so are a key that stands twice, a key without a value, a text where a number belongs.
 - Plain values follow YAML 1.2: `1e-4` is a number; `no`, `on` and `12:30` are texts; dates are written `2025-06-02`.
 - A **draw** is one value a home: a number (the same for all), `{min, max}` (uniform) or `{median, sigma}` (lognormal).
-- `extends: base.yaml` starts from another file (relative to this one; chains are fine). Sections merge key by key;
-  lists, and so `households.groups`, are replaced as a whole; so is a section that names another `source`. `name` is not inherited: a file
-  without one is called after its file name.
+- `extends: base.yaml` starts from another file, relative to this one; chains are fine. Sections merge key by key.
+  Lists, and so `households.groups`, are replaced as a whole; so is a section that names another `source`. `name` is not
+  inherited: a file without one is called after its file name.
 - `--set KEY=VALUE` replaces one value: `--set market.tick=0.001`, `--set households.groups[0].solar.share=0.5`. Setting
   `source` to another form drops the keys of the form that was there.
 - Paths of data files are relative to the file they are written in. They are made absolute when the scenario is loaded;

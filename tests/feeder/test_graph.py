@@ -21,7 +21,9 @@ def buses(names):
 
 
 def zones_by_name(feeder):
-    return {name: feeder.zone_names[zone] for name, zone in zip(feeder.bus_names, feeder.zone_of_bus, strict=True)}
+    return {
+        name: feeder.zone_names[zone] for name, zone in zip(feeder.bus_names, feeder.zone_of_bus, strict=True)
+    }
 
 
 def test_zones_are_the_lines_that_leave_the_busbar():
@@ -41,7 +43,12 @@ def test_branches_point_away_from_the_substation():
 
 def test_transformer_becomes_a_branch_with_its_impedance():
     stations = {
-        "hv_bus": ["m"], "lv_bus": ["s"], "sn_kva": [400.0], "vk_percent": [6.0], "vkr_percent": [1.2], "name": ["T"],
+        "hv_bus": ["m"],
+        "lv_bus": ["s"],
+        "sn_kva": [400.0],
+        "vk_percent": [6.0],
+        "vkr_percent": [1.2],
+        "name": ["T"],
     }
     table = {"bus": list("msa"), "vn_kv": [20.0, 0.4, 0.4]}
     feeder = build_feeder(table, lines(("s", "a")), stations)
@@ -100,7 +107,9 @@ def test_copies_stand_side_by_side():
 
 def test_a_loop_is_named():
     ring = lines(("s", "a"), ("a", "b"), ("b", "c"), ("c", "a"), ("s", "d"))
-    with pytest.raises(NetworkError, match=r"meshed: 3 buses form a loop; got '[abc], [abc], [abc]'.*open one line"):
+    with pytest.raises(
+        NetworkError, match=r"meshed: 3 buses form a loop; got '[abc], [abc], [abc]'.*open one line"
+    ):
         build_feeder(buses("sabcd"), ring, STATION)
 
 
@@ -117,7 +126,9 @@ def test_a_line_to_itself_is_a_loop():
 def test_unreachable_buses_are_named():
     names = [f"b{i}" for i in range(12)]
     table = lines(("s", "a"), *zip(names, names[1:], strict=False))
-    with pytest.raises(NetworkError, match=r"12 buses have no path to a transformer; got 'b0, .*b7 and 4 more'.*add"):
+    with pytest.raises(
+        NetworkError, match=r"12 buses have no path to a transformer; got 'b0, .*b7 and 4 more'.*add"
+    ):
         build_feeder(buses(["s", "a", *names]), table, STATION)
 
 
@@ -191,9 +202,12 @@ def test_real_grids_are_radial_and_zoned(source, name):
     cut.remove_nodes_from(feeder.substation.tolist())
     parts = {frozenset(part) for part in nx.connected_components(cut)}
     inside = {
-        frozenset(set(np.flatnonzero(feeder.zone_of_bus == zone).tolist()) & set(cut)) for zone in range(len(feeder.zone_names))
+        frozenset(set(np.flatnonzero(feeder.zone_of_bus == zone).tolist()) & set(cut))
+        for zone in range(len(feeder.zone_names))
     }
     assert parts == inside
-    distance = nx.single_source_shortest_path_length(feeder.graph, int(np.flatnonzero(feeder.parent_of_bus < 0)[0]))
+    distance = nx.single_source_shortest_path_length(
+        feeder.graph, int(np.flatnonzero(feeder.parent_of_bus < 0)[0])
+    )
     for a, b in zip(feeder.branches.from_bus.tolist(), feeder.branches.to_bus.tolist(), strict=True):
         assert distance[b] == distance[a] + 1

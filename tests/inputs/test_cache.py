@@ -41,7 +41,9 @@ def test_arrays_are_built_once_and_come_back_equal(folder):
 
 def test_another_version_is_another_file(folder):
     for release in ("1", "2"):
-        assert cached_arrays("x", release, lambda r=release: {"v": np.array([int(r)])})["v"][0] == int(release)
+        assert cached_arrays("x", release, lambda r=release: {"v": np.array([int(r)])})["v"][0] == int(
+            release
+        )
     assert len(list(folder.iterdir())) == 2
 
 
@@ -72,7 +74,9 @@ def test_a_damaged_file_is_made_anew(folder, damage, form):
     get = {
         "arrays": lambda notice: cached_arrays("d", "1", lambda: {"v": value}, notice=notice)["v"],
         "array": lambda notice: cached_array("d", "1", lambda: value, notice=notice),
-        "tables": lambda notice: cached_tables("d", "1", lambda: {"t": pd.DataFrame({"v": value})}, notice=notice)["t"]["v"],
+        "tables": lambda notice: cached_tables(
+            "d", "1", lambda: {"t": pd.DataFrame({"v": value})}, notice=notice
+        )["t"]["v"],
     }[form]
     get(None)
     (path,) = folder.iterdir()

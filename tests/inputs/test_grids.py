@@ -23,7 +23,13 @@ def pp():
 def net(pp):
     """A transformer, a busbar in two parts, two lines and a house: every special case of the conversion once."""
     net = pp.create_empty_network()
-    for name, kv, kind in (("mv", 10, "b"), ("bar", 0.4, "b"), ("bar'", 0.4, "n"), ("a", 0.4, "n"), ("b", 0.4, "n")):
+    for name, kv, kind in (
+        ("mv", 10, "b"),
+        ("bar", 0.4, "b"),
+        ("bar'", 0.4, "n"),
+        ("a", 0.4, "n"),
+        ("b", 0.4, "n"),
+    ):
         pp.create_bus(net, kv, name=name, type=kind)
     pp.create_ext_grid(net, 0)
     pp.create_transformer_from_parameters(net, 0, 1, 0.25, 10, 0.4, 1.5, 4.0, 0, 0, parallel=2, name="T")
@@ -38,11 +44,15 @@ def net(pp):
 
 def test_conversion(net):
     tables = from_pandapower(net)
-    assert tables["buses"]["name"].tolist() == ["mv", "bar", "a", "b"], "closed switches fuse, the busbar gives the name"
+    assert tables["buses"]["name"].tolist() == ["mv", "bar", "a", "b"], (
+        "closed switches fuse, the busbar gives the name"
+    )
     assert tables["buses"]["x"].isna().all()
     lines = tables["lines"].set_index("name")
     assert list(zip(lines.from_bus, lines.to_bus, strict=True)) == [(1, 2), (2, 3)], "the open line is gone"
-    assert lines.r_ohm.tolist() == pytest.approx([0.05, 0.1]), "two lines in parallel have half the resistance"
+    assert lines.r_ohm.tolist() == pytest.approx([0.05, 0.1]), (
+        "two lines in parallel have half the resistance"
+    )
     assert lines.x_ohm.tolist() == pytest.approx([0.01, 0.02])
     assert lines.rating_a.tolist() == pytest.approx([400.0, 200.0])
     station = tables["transformers"].iloc[0]
@@ -85,7 +95,10 @@ def test_file_round_trip(pp, net, tmp_path):
         (None, "cannot be read; got 'No such file"),
         ("{", "not a JSON file.*pandapower.to_json"),
         ("[1]", "not a pandapower network"),
-        ('{"_class": "pandapowerNet", "_object": {"bus": 3}}', "pandapower cannot read the file|without|elements"),
+        (
+            '{"_class": "pandapowerNet", "_object": {"bus": 3}}',
+            "pandapower cannot read the file|without|elements",
+        ),
     ],
 )
 def test_bad_files(tmp_path, text, message):
@@ -111,7 +124,9 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(grids, "version", absent)
-    with pytest.raises(InputError, match=r"needs simbench, which is not installed; pip install sunshare-sim\[grids\]"):
+    with pytest.raises(
+        InputError, match=r"needs simbench, which is not installed; pip install sunshare-sim\[grids\]"
+    ):
         load_grid("simbench", "1-LV-rural1--0-sw")
 
 
@@ -140,14 +155,23 @@ def test_simbench_grids(code, buses, loads, kva, km):
 
 def test_simbench_loads_are_told_apart():
     loads = load_grid("simbench", "1-LV-rural3--2-sw").loads
-    assert loads.kind.value_counts().to_dict() == {"household": 113, "heat_pump": 18, "ev": 17, "commercial": 5}
+    assert loads.kind.value_counts().to_dict() == {
+        "household": 113,
+        "heat_pump": 18,
+        "ev": 17,
+        "commercial": 5,
+    }
     homes = loads[loads.kind == "household"]
     assert homes.annual_kwh.mean() == pytest.approx(2183, rel=0.005)  # measured with SimBench's own series
     assert set(homes.profile) == {"H0-A", "H0-B", "H0-C", "H0-G", "H0-L"}
 
 
 def test_pandapower_grids():
-    sizes = {name: (len(grid.buses), len(grid.loads)) for name in PANDAPOWER_GRIDS if (grid := load_grid("pandapower", name))}
+    sizes = {
+        name: (len(grid.buses), len(grid.loads))
+        for name in PANDAPOWER_GRIDS
+        if (grid := load_grid("pandapower", name))
+    }
     assert sizes["cigre_lv"] == (41, 15)
     assert sizes["kerber_dorfnetz"] == (116, 57)
     assert sizes["kerber_vorstadtnetz_kabel_1"] == (294, 146)

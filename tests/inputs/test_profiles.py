@@ -91,7 +91,9 @@ def test_a_longer_file_is_cut_to_the_run(path):
 
 
 def test_autumn_hour_that_is_there_twice(path):
-    grid = TimeGrid(TimeGrid.of_days(date(2025, 10, 26), 1, 15, "Europe/Berlin").start, 100, 15, "Europe/Berlin")
+    grid = TimeGrid(
+        TimeGrid.of_days(date(2025, 10, 26), 1, 15, "Europe/Berlin").start, 100, 15, "Europe/Berlin"
+    )
     utc = pd.date_range("2025-10-25T22:00", periods=100, freq="15min", tz="UTC")
     local = utc.tz_convert("Europe/Berlin").strftime("%Y-%m-%dT%H:%M")
     write(path, local, np.arange(100.0))
@@ -101,6 +103,7 @@ def test_autumn_hour_that_is_there_twice(path):
 
 # What must be refused, one reason at a time
 
+
 def test_unit_must_be_known(path):
     write(path, stamps(), VALUES)
     with pytest.raises(InputError, match="unknown unit; got 'kwh'.*did you mean 'kWh'"):
@@ -109,17 +112,25 @@ def test_unit_must_be_known(path):
         read_profile(path, grid=GRID)
 
 
-@pytest.mark.parametrize("values", [VALUES * 1e4, VALUES * 1e-4, VALUES * 0], ids=["far too much", "too little", "zero"])
+@pytest.mark.parametrize(
+    "values", [VALUES * 1e4, VALUES * 1e-4, VALUES * 0], ids=["far too much", "too little", "zero"]
+)
 def test_an_implausible_year_is_warned_of(path, values):
     write(path, stamps(), values)
-    with pytest.warns(SunShareWarning, match="column a is .* kWh in a year if its values are kW; is that the unit"):
+    with pytest.warns(
+        SunShareWarning, match="column a is .* kWh in a year if its values are kW; is that the unit"
+    ):
         read(path)
 
 
-@pytest.mark.parametrize("start", ["2024-05-31T22:00", "2025-05-31T22:15", "2025-05-31T21:45", "2016-05-31T22:00"])
+@pytest.mark.parametrize(
+    "start", ["2024-05-31T22:00", "2025-05-31T22:15", "2025-05-31T21:45", "2016-05-31T22:00"]
+)
 def test_wrong_dates_are_never_zero_load(path, start):
     write(path, stamps(start=start), VALUES)
-    with pytest.raises(InputError, match=r"does not cover the run.*expected 2025-05-31T22:00:00 to 2025-06-01T22:00:00"):
+    with pytest.raises(
+        InputError, match=r"does not cover the run.*expected 2025-05-31T22:00:00 to 2025-06-01T22:00:00"
+    ):
         read(path)
 
 
@@ -143,12 +154,22 @@ def changed(row, value, column="time"):
         (7, "nan", "a", "line 9: not a number in column a; got 'nan'|line 9: no value"),
         (7, "inf", "a", "line 9: no value in column a; got 'inf'"),
         (7, "n/a", "a", "line 9: not a number in column a; got 'n/a'"),
-        (7, '"0,5"', "a", "line 9: not a number in column a; got '0,5'; expected a number with a decimal point"),
+        (
+            7,
+            '"0,5"',
+            "a",
+            "line 9: not a number in column a; got '0,5'; expected a number with a decimal point",
+        ),
         (7, "01.06.2025 00:15", "time", "line 9: some time stamps carry a zone and some do not"),
         (7, "soonZ", "time", "line 9: not a time stamp; got 'soonZ'; expected ISO 8601"),
-        (7, "2025-05-31T23:30:00Z", "time", r"line 9: the same time twice .UTC.; got '2025-05-31T23:30:00'"),
+        (7, "2025-05-31T23:30:00Z", "time", r"line 9: the same time twice .UTC.; got '2025-05-31 23:30:00'"),
         (7, "2025-05-31T23:00:00Z", "time", "line 9: time goes backwards"),
-        (7, "2025-05-31T23:46:00Z", "time", "line 9: a gap, or a row out of step.*expected a row every 15 min.*fill"),
+        (
+            7,
+            "2025-05-31T23:46:00Z",
+            "time",
+            "line 9: a gap, or a row out of step.*expected a row every 15 min.*fill",
+        ),
     ],
 )
 def test_a_bad_row_is_named_with_its_line(path, row, value, column, message):
@@ -177,21 +198,29 @@ def test_other_ways_to_write_a_date_are_refused(path):
 def test_time_zone_trouble(path):
     form = "%Y-%m-%dT%H:%M"
     write(path, stamps(form=form), VALUES)
-    with pytest.raises(InputError, match=r"line 2: time stamps carry no zone and none is stated.*such as Europe/Berlin"):
+    with pytest.raises(
+        InputError, match=r"line 2: time stamps carry no zone and none is stated.*such as Europe/Berlin"
+    ):
         read(path)
-    with pytest.raises(InputError, match="unknown time zone; got 'Europe/Berln'; did you mean 'Europe/Berlin'"):
+    with pytest.raises(
+        InputError, match="unknown time zone; got 'Europe/Berln'; did you mean 'Europe/Berlin'"
+    ):
         read(path, timezone="Europe/Berln")
     write(path, stamps(200, 15, "2025-03-30T00:00", form), np.ones(200))
     with pytest.raises(InputError, match=r"line 10: a clock time that does not exist in Europe/Berlin"):
         read(path, timezone="Europe/Berlin")
     write(path, stamps(200, 15, "2025-10-26T00:00", form), np.ones(200))
-    with pytest.raises(InputError, match=r"line 10: a clock time that comes twice in Europe/Berlin.*stamps in UTC"):
+    with pytest.raises(
+        InputError, match=r"line 10: a clock time that comes twice in Europe/Berlin.*stamps in UTC"
+    ):
         read(path, timezone="Europe/Berlin")
 
 
 def test_columns_that_are_not_there(path):
     write(path, stamps(), VALUES, VALUES, names=("home_1", "home_2"))
-    with pytest.raises(InputError, match="unknown column; got 'home1'; expected home_1, home_2; did you mean 'home_1'"):
+    with pytest.raises(
+        InputError, match="unknown column; got 'home1'; expected home_1, home_2; did you mean 'home_1'"
+    ):
         read(path, columns=("home1",))
     with pytest.raises(InputError, match="unknown column; got 'time'"):
         read(path, columns=("time",))
@@ -199,7 +228,9 @@ def test_columns_that_are_not_there(path):
     with pytest.raises(InputError, match="columns of the same name; got 'a'"):
         read(path)
     path.write_text("when,a\n2025,1\n")
-    with pytest.raises(InputError, match="no time column; got 'when, a'; expected one named time or timestamp"):
+    with pytest.raises(
+        InputError, match="no time column; got 'when, a'; expected one named time or timestamp"
+    ):
         read(path)
     write(path, stamps())
     with pytest.raises(InputError, match="no column of values"):
@@ -223,13 +254,15 @@ def test_files_that_cannot_be_read(path, tmp_path):
     with pytest.raises(InputError, match="no time column"):
         read(path)
     path.write_text("time,a\n")
-    with pytest.raises(InputError, match=r"too short|cannot be read"):
+    with pytest.raises(InputError, match="too short; got '0 rows'"):
         read(path)
 
 
 def test_rows_of_the_wrong_length(path):
     write(path, *changed(7, "1,2", "a"))
-    with pytest.raises(InputError, match="line 9"):
+    with pytest.raises(
+        InputError, match=r"line 9: more values than the 2 columns; got '2'; expected a decimal point"
+    ):
         read(path)
     write(path, *changed(7, "1", "a"))
     path.write_text(path.read_text().replace(",1\n", "\n", 1))

@@ -22,7 +22,8 @@ def made_up_shapes(seed, count=3):
 
 @settings(max_examples=60)
 @given(
-    day=st.dates(date(1999, 1, 1), date(2041, 12, 1)) | st.sampled_from([date(2025, 3, 30), date(2025, 10, 26)]),
+    day=st.dates(date(1999, 1, 1), date(2041, 12, 1))
+    | st.sampled_from([date(2025, 3, 30), date(2025, 10, 26)]),
     minutes=st.sampled_from(SLOT_MINUTES),
     zone=st.sampled_from(["Europe/Berlin", "Asia/Bangkok", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]),
     own_days=st.booleans(),
@@ -68,7 +69,9 @@ def test_draws_depend_on_day_and_home_alone(day, days, homes, cut, seed):
     unit=st.sampled_from(["kW", "W", "kWh", "Wh"]),
     seed=st.integers(0, 2**40),
 )
-def test_resampling_of_a_file_neither_loses_nor_makes_energy(tmp_path_factory, step, minutes, lead, unit, seed):
+def test_resampling_of_a_file_neither_loses_nor_makes_energy(
+    tmp_path_factory, step, minutes, lead, unit, seed
+):
     """Walk through the minutes of the file: each goes to the slot it falls in."""
     grid = TimeGrid.of_days(date(2025, 6, 1), 1, minutes, "UTC")
     rows = (lead + 1440) // step + 1
@@ -80,6 +83,8 @@ def test_resampling_of_a_file_neither_loses_nor_makes_energy(tmp_path_factory, s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sunshare_sim.inputs.profiles.PLAUSIBLE_KWH", (0.0, np.inf))
         energy = read_profile(path, grid=grid, unit=unit).energy_kwh[:, 0]
-    kwh_per_minute = np.repeat(values, step) * {"kW": 1 / 60, "W": 1 / 60e3, "kWh": 1 / step, "Wh": 1 / step / 1e3}[unit]
+    kwh_per_minute = (
+        np.repeat(values, step) * {"kW": 1 / 60, "W": 1 / 60e3, "kWh": 1 / step, "Wh": 1 / step / 1e3}[unit]
+    )
     expected = kwh_per_minute[lead : lead + 1440].reshape(-1, minutes).sum(axis=1)
     np.testing.assert_allclose(energy, expected, rtol=1e-9, atol=1e-12)
