@@ -7,6 +7,7 @@ stated, the file covers the run, and what cannot be read is named with its line.
 import csv
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
@@ -161,31 +162,47 @@ def _read_csv(table: _Table, columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
     path = table.path
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
-    separator = max(",;\t", key=header.count)
-    names = [name.strip() for row in csv.reader([header], delimiter=separator) for name in row]
+        separator = max(",;\t", key=header.count)
+        names = [name.strip() for name in _fields(header, separator)]
+        _stop_at_wide_row(table, file, separator, len(names))
     chosen = _chosen(path, names, columns)
     frame = pd.read_csv(
         path,
         sep=separator,
         header=None,
         skiprows=1,
-        names=list(range(len(names) + 1)),
-        usecols=[*chosen, len(names)],
-        dtype={chosen[0]: str, len(names): str},
+        names=list(range(len(names))),
+        usecols=chosen,
+        dtype={chosen[0]: str},
         keep_default_na=False,
         skip_blank_lines=False,
         index_col=False,
         encoding="utf-8-sig",
     )
-    too_many = frame[len(names)].fillna("") != ""  # such as 0,5 for a half where commas separate
-    what = f"more values than the {len(names)} columns"
-    _stop_at_first(table, too_many.to_numpy(dtype=bool), frame[len(names)], what, "a decimal point")
     blank = frame[chosen[0]].fillna("") == ""
     last = blank[~blank].last_valid_index()  # what follows are empty lines at the end
     frame = frame.loc[:last, chosen] if last is not None else frame.loc[:-1, chosen]
     return frame.set_axis([names[i] for i in chosen], axis=1)
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def _stop_at_wide_row(table: _Table, lines: Iterable[str], separator: str, width: int) -> None:
+    """Raise at the first row with too many values, such as 0,5 for a half: pandas would drop the second without a word."""
+    for row, line in enumerate(lines):
+        if line.count(separator) >= width and any(beyond := _fields(line, separator)[width:]):
+            raise InputError(
+                describe(
+                    f"more values than the {width} columns",
+                    where=table.row(row),
+                    got=separator.join(beyond),
+                    expected="numbers with a decimal point, one for each column",
+                )
+            )
 
 
 def _chosen(path: Path, names: list[str], columns: tuple[str, ...]) -> list[int]:

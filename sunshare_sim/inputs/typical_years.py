@@ -22,8 +22,8 @@ HOURS_OF_YEAR: Final = 8760
 TMY_FILES: Final = {"greensboro": "723170TYA.CSV", "sand_point": "703165TY.csv", "miami": "12839.tm2"}
 
 # How far the clocks of the 15 German years are ahead of Central European Time [min]. Their hours are labelled as ending
-# hours of that time, but in most the sun stands half an hour early, and in some (2, 3, 4, 9, 11, 12) it stands as in true
-# solar time. The tests measure these figures on bright days; what is left, some 15 min at most, goes with the season.
+# hours of that time, but in most the sun stands half an hour early, and in some (2, 3, 4, 9, 11, 12) as in true solar
+# time. The tests measure these figures on bright days; what is left, some 15 min at most, goes with the season.
 TRY_CLOCK: Final = (-30, -15, -25, -10, -30, -30, -30, -30, -15, -30, -20, -30, -30, -30, -30)
 
 _COLUMNS: Final = ("ghi", "dhi", "temp_air", "wind_speed")

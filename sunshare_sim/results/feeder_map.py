@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from sunshare_sim.results import style
+from sunshare_sim.results.shown import Shown
 from sunshare_sim.results.style import blank, headline, look
 from sunshare_sim.units import FloatArray, IntArray
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sunshare_sim.results.run import Run
 
 ZONE_COLOURS: Final = (style.BLUE, style.RED, style.GREEN, style.PINK, style.SKY, style.ORANGE, style.GREY)
 MOST_LABELS: Final = 16  # zones; more names than these would hide the wires
@@ -37,7 +37,7 @@ class Tree(NamedTuple):
     homes: IntArray
 
 
-def feeder_map(run: "Run") -> "Figure":
+def feeder_map(run: Shown) -> "Figure":
     """Draw buses and lines by zone, the homes on each bus, and where solar systems, batteries and EVs are."""
     tree = _tree(run.buses, run.lines)
     with look():

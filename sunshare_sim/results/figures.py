@@ -15,6 +15,7 @@ from sunshare_sim.results.kpis import (
     mean_local_price,
     ratio,
 )
+from sunshare_sim.results.shown import Shown
 from sunshare_sim.results.style import blank, calendar, headline, look
 from sunshare_sim.units import MICRO, FloatArray
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sunshare_sim.results.run import Run
 
 EDGE: Final[dict[str, Any]] = {"edgecolor": style.BLACK, "linewidth": 0.25}
 MOST_BARS: Final = 250  # homes; beyond, the white gaps between bars would hide the bars
@@ -35,7 +35,7 @@ CLASSES: Final = (
 )
 
 
-def energy_balance(run: "Run") -> "Figure":
+def energy_balance(run: Shown) -> "Figure":
     """Draw where the energy the homes use comes from, and where the sun's energy goes, in every slot."""
     power = _power(run)
     with look():
@@ -68,7 +68,7 @@ def energy_balance(run: "Run") -> "Figure":
     return figure
 
 
-def price_path(run: "Run") -> "Figure":
+def price_path(run: Shown) -> "Figure":
     """Draw what local energy costs between the grid's two prices, and how much of it changes hands."""
     prices, currency = _prices(run), run.scenario.tariff.currency
     with look():
@@ -89,7 +89,7 @@ def price_path(run: "Run") -> "Figure":
     return figure
 
 
-def savings(run: "Run") -> "Figure":
+def savings(run: Shown) -> "Figure":
     """Draw what each home saves by the local market, sorted within its class."""
     saving, currency = run.bills["saving"].to_numpy(), run.scenario.tariff.currency
     losing = int(np.count_nonzero(saving < 0))
@@ -116,7 +116,7 @@ def savings(run: "Run") -> "Figure":
     return figure
 
 
-FIGURES: Final[dict[str, Callable[["Run"], "Figure"]]] = {
+FIGURES: Final[dict[str, Callable[[Shown], "Figure"]]] = {
     "energy-balance": energy_balance,
     "price-path": price_path,
     "savings": savings,
@@ -127,7 +127,7 @@ FIGURES: Final[dict[str, Callable[["Run"], "Figure"]]] = {
 class Figures:
     """Offer a run's figures by name: ``run.plot.energy_balance()`` returns a matplotlib Figure."""
 
-    def __init__(self, run: "Run") -> None:
+    def __init__(self, run: Shown) -> None:
         self._run = run
 
     def energy_balance(self) -> "Figure":
@@ -147,7 +147,7 @@ class Figures:
         return feeder_map(self._run)
 
 
-def save_figures(run: "Run", folder: Path) -> list[Path]:
+def save_figures(run: Shown, folder: Path) -> list[Path]:
     """Write all figures of `run` as PNG and SVG into `folder` and return the files; same run, same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -162,13 +162,13 @@ def save_figures(run: "Run", folder: Path) -> list[Path]:
     return files
 
 
-def _local(run: "Run") -> "pd.DataFrame":
+def _local(run: Shown) -> "pd.DataFrame":
     """Return the slots, indexed by local time."""
     slots = run.slots.set_index("time")
     return slots.set_index(slots.index.tz_convert(run.scenario.place.timezone))  # type: ignore[attr-defined]
 
 
-def _power(run: "Run") -> "pd.DataFrame":
+def _power(run: Shown) -> "pd.DataFrame":
     """Return the slots' energies as mean power [kW], daily where the run is long; soc stays [kWh]."""
     slots = _local(run)
     energies = [name for name in slots.columns if name.endswith("_kwh") and name != "soc_kwh"]
@@ -176,7 +176,7 @@ def _power(run: "Run") -> "pd.DataFrame":
     return slots.resample("D").mean() if _is_long(run) else slots
 
 
-def _is_long(run: "Run") -> bool:
+def _is_long(run: Shown) -> bool:
     return run.scenario.time.days > style.DAYS_IN_SLOTS
 
 
@@ -195,7 +195,7 @@ def _battery_line(axes: "Axes", stored: "pd.Series[float]") -> None:
     right.grid(visible=False)
 
 
-def _prices(run: "Run") -> "pd.DataFrame":
+def _prices(run: Shown) -> "pd.DataFrame":
     """Return per slot (or day): grid prices, lowest, highest and mean trade prices, and volume.
 
     Means weigh the trades' prices by energy. What was paid, divided by energy, would not do: a payment is rounded
@@ -247,7 +247,7 @@ def _between_tariffs(axes: "Axes", prices: "pd.DataFrame") -> None:
     axes.step(times, prices["mean"], where="post", color=style.BLACK, linewidth=1.1, label="mean to sellers")
 
 
-def _classes(run: "Run") -> tuple[Any, ...]:
+def _classes(run: Shown) -> tuple[Any, ...]:
     """Return which homes belong to each of `CLASSES`."""
     homes = run.households
     enterprise = (homes["kind"] == "Enterprise").to_numpy()

@@ -1,5 +1,4 @@
 import multiprocessing
-import os
 
 import numpy as np
 import pandas as pd
@@ -126,4 +125,4 @@ def test_two_processes_racing_do_no_harm(folder):
     assert [results.get(timeout=60) for _ in workers] == [1_400_000.0] * 2
     for worker in workers:
         worker.join()
-    assert os.listdir(folder) == ["race-1.npz"]
+    assert [path.name for path in folder.iterdir()] == ["race-1.npz"]

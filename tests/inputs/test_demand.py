@@ -3,6 +3,7 @@ import sys
 import warnings
 from datetime import date
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -103,10 +104,8 @@ def test_a_day_of_summer_time_has_23_or_25_hours():
         series = follow(shapes, np.ones(5), np.arange(5), grid)
         assert series.donor_day.shape == (1, 5)
         table = shapes.table[np.arange(5), series.donor_day[0]].T.astype(float)
-        if hours == 23:
-            expected = np.delete(table, np.s_[8:12], axis=0)
-        else:
-            expected = np.insert(table, 12, table[8:12], axis=0)
+        spring, autumn = np.delete(table, np.s_[8:12], axis=0), np.insert(table, 12, table[8:12], axis=0)
+        expected = spring if hours == 23 else autumn
         np.testing.assert_allclose(series.block(0, hours * 4), expected, rtol=1e-6)
 
 
@@ -158,7 +157,7 @@ def test_shapes_are_simbenchs_own_numbers():
 
     (root,) = find_spec("simbench").submodule_search_locations
     wanted = {"15.01.2016 18:00": (14, 72), "15.07.2016 12:30": (196, 50)}
-    with open(f"{root}/networks/1-complete_data-mixed-all-0-sw/LoadProfile.csv") as file:
+    with Path(root, "networks", "1-complete_data-mixed-all-0-sw", "LoadProfile.csv").open() as file:
         column = file.readline().split(";").index("H0-A_pload")
         read = {row[0]: float(row[column]) for row in (line.split(";") for line in file) if row[0] in wanted}
     table = household_shapes().table[0]
@@ -233,26 +232,26 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch):
 def test_a_changed_source_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("SUNSHARE_CACHE", str(tmp_path))
     monkeypatch.setattr(demand, "SIMBENCH_SHAPES", ("H0-Z",))
-    with pytest.raises(InputError, match="load series of SimBench cannot be read.*H0-Z.*reinstall"):
+    with pytest.raises(InputError, match=r"load series of SimBench cannot be read.*H0-Z.*reinstall"):
         household_shapes()
     assert not list(tmp_path.iterdir())
 
 
 def test_bad_requests():
     shapes = household_shapes()
-    with pytest.raises(InputError, match="unknown shape of demand; got 'H0-K'.*did you mean 'H0-"):
+    with pytest.raises(InputError, match=r"unknown shape of demand; got 'H0-K'.*did you mean 'H0-"):
         simbench_shapes(("H0-K",))
-    with pytest.raises(InputError, match="unknown shape of demand; got 'h1'"):
+    with pytest.raises(InputError, match=r"unknown shape of demand; got 'h1'"):
         bdew_shapes(("h1",))
     zeros = np.zeros(2, dtype=np.int64)
     for make in (lambda *a: bootstrap(*a, YEAR, 1), lambda *a: follow(*a, YEAR)):
-        with pytest.raises(InputError, match="demand of home 1: not an annual demand; got -1.0"):
+        with pytest.raises(InputError, match=r"demand of home 1: not an annual demand; got -1.0"):
             make(shapes, np.array([1.0, -1.0]), zeros)
-        with pytest.raises(InputError, match="home 0: not an annual demand; got nan"):
+        with pytest.raises(InputError, match=r"home 0: not an annual demand; got nan"):
             make(shapes, np.array([np.nan, 1.0]), zeros)
-        with pytest.raises(InputError, match="home 1: unknown shape; got 5; expected 0 to 4"):
+        with pytest.raises(InputError, match=r"home 1: unknown shape; got 5; expected 0 to 4"):
             make(shapes, np.ones(2), np.array([0, 5]))
-        with pytest.raises(InputError, match="not one shape a home"):
+        with pytest.raises(InputError, match=r"not one shape a home"):
             make(shapes, np.ones(3), zeros)
 
 

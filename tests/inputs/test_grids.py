@@ -70,11 +70,11 @@ def test_names_that_are_missing_or_double_become_distinct(pp, net):
 
 def test_conversion_refuses_what_it_cannot_express(pp, net):
     pp.create_impedance(net, 3, 4, 0.1, 0.1, 1)
-    with pytest.raises(InputError, match="1 impedances"):
+    with pytest.raises(InputError, match=r"1 impedances"):
         from_pandapower(net, where="n")
     net.impedance = net.impedance.iloc[:0]
     net.load.in_service = False
-    with pytest.raises(InputError, match="n: a grid without loads"):
+    with pytest.raises(InputError, match=r"n: a grid without loads"):
         from_pandapower(net, where="n")
 
 
@@ -111,11 +111,11 @@ def test_bad_files(tmp_path, text, message):
 
 
 def test_unknown_names_get_the_nearest():
-    with pytest.raises(InputError, match="unknown source of grids; got 'simbnch'.*did you mean 'simbench'"):
+    with pytest.raises(InputError, match=r"unknown source of grids; got 'simbnch'.*did you mean 'simbench'"):
         load_grid("simbnch", "x")
-    with pytest.raises(InputError, match="did you mean '1-LV-rural3--0-sw'"):
+    with pytest.raises(InputError, match=r"did you mean '1-LV-rural3--0-sw'"):
         load_grid("simbench", "1-LV-rural3-0-sw")
-    with pytest.raises(InputError, match="did you mean 'kerber_dorfnetz'"):
+    with pytest.raises(InputError, match=r"did you mean 'kerber_dorfnetz'"):
         load_grid("pandapower", "kerber_dorfnet")
 
 

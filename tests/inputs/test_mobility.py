@@ -37,6 +37,12 @@ def test_a_car_comes_three_times_a_week(year):
     assert year[0].size / CARS / 52 == pytest.approx(3.0, rel=0.01)
 
 
+@pytest.mark.parametrize("per_week", [0.5, 7, 10])
+def test_a_car_comes_as_often_as_told(per_week):
+    sessions = ev_sessions(300, YEAR, 2, per_week=per_week)
+    assert (sessions.arrival_slot >= 0).sum() / 300 / 52 == pytest.approx(per_week, rel=0.04)
+
+
 @pytest.mark.parametrize(("share", "hours"), [(0.1, 1.5), (0.5, 11.0), (0.9, 20.3)])
 def test_stays_are_those_of_elaad(year, share, hours):
     assert np.quantile(year[1], share) == pytest.approx(hours, abs=0.6)

@@ -106,9 +106,9 @@ def test_autumn_hour_that_is_there_twice(path):
 
 def test_unit_must_be_known(path):
     write(path, stamps(), VALUES)
-    with pytest.raises(InputError, match="unknown unit; got 'kwh'.*did you mean 'kWh'"):
+    with pytest.raises(InputError, match=r"unknown unit; got 'kwh'.*did you mean 'kWh'"):
         read(path, "kwh")
-    with pytest.raises(TypeError, match="unit"):
+    with pytest.raises(TypeError, match=r"unit"):
         read_profile(path, grid=GRID)
 
 
@@ -118,7 +118,7 @@ def test_unit_must_be_known(path):
 def test_an_implausible_year_is_warned_of(path, values):
     write(path, stamps(), values)
     with pytest.warns(
-        SunShareWarning, match="column a is .* kWh in a year if its values are kW; is that the unit"
+        SunShareWarning, match=r"column a is .* kWh in a year if its values are kW; is that the unit"
     ):
         read(path)
 
@@ -136,7 +136,7 @@ def test_wrong_dates_are_never_zero_load(path, start):
 
 def test_one_row_too_few(path):
     write(path, stamps(95), VALUES[:95])
-    with pytest.raises(InputError, match="does not cover the run"):
+    with pytest.raises(InputError, match=r"does not cover the run"):
         read(path)
 
 
@@ -191,7 +191,7 @@ def test_other_ways_to_write_a_date_are_refused(path):
     with pytest.raises(InputError, match=r"line 2: not a time stamp"):
         read(path, timezone="UTC")
     write(path, range(96), VALUES)
-    with pytest.raises(InputError, match="does not cover the run|not a time stamp|same time|out of step"):
+    with pytest.raises(InputError, match=r"does not cover the run|not a time stamp|same time|out of step"):
         read(path, timezone="UTC")
 
 
@@ -203,7 +203,7 @@ def test_time_zone_trouble(path):
     ):
         read(path)
     with pytest.raises(
-        InputError, match="unknown time zone; got 'Europe/Berln'; did you mean 'Europe/Berlin'"
+        InputError, match=r"unknown time zone; got 'Europe/Berln'; did you mean 'Europe/Berlin'"
     ):
         read(path, timezone="Europe/Berln")
     write(path, stamps(200, 15, "2025-03-30T00:00", form), np.ones(200))
@@ -219,21 +219,21 @@ def test_time_zone_trouble(path):
 def test_columns_that_are_not_there(path):
     write(path, stamps(), VALUES, VALUES, names=("home_1", "home_2"))
     with pytest.raises(
-        InputError, match="unknown column; got 'home1'; expected home_1, home_2; did you mean 'home_1'"
+        InputError, match=r"unknown column; got 'home1'; expected home_1, home_2; did you mean 'home_1'"
     ):
         read(path, columns=("home1",))
-    with pytest.raises(InputError, match="unknown column; got 'time'"):
+    with pytest.raises(InputError, match=r"unknown column; got 'time'"):
         read(path, columns=("time",))
     write(path, stamps(), VALUES, VALUES, names=("a", "a"))
-    with pytest.raises(InputError, match="columns of the same name; got 'a'"):
+    with pytest.raises(InputError, match=r"columns of the same name; got 'a'"):
         read(path)
     path.write_text("when,a\n2025,1\n")
     with pytest.raises(
-        InputError, match="no time column; got 'when, a'; expected one named time or timestamp"
+        InputError, match=r"no time column; got 'when, a'; expected one named time or timestamp"
     ):
         read(path)
     write(path, stamps())
-    with pytest.raises(InputError, match="no column of values"):
+    with pytest.raises(InputError, match=r"no column of values"):
         read(path)
 
 
@@ -242,19 +242,19 @@ def test_files_that_cannot_be_read(path, tmp_path):
     with pytest.raises(InputError, match=r"lod.csv: no such file; did you mean 'load.csv'"):
         read(tmp_path / "lod.csv")
     (tmp_path / "load.xlsx").write_bytes(b"PK")
-    with pytest.raises(InputError, match="unknown kind of file; got '.xlsx'; expected .csv or .parquet"):
+    with pytest.raises(InputError, match=r"unknown kind of file; got '.xlsx'; expected .csv or .parquet"):
         read(tmp_path / "load.xlsx")
     (tmp_path / "x.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"cannot be read"):
         read(tmp_path / "x.parquet")
     path.write_bytes(b"time,a\n\xff\xfe\xfa,1\n")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"cannot be read"):
         read(path)
     path.write_text("")
-    with pytest.raises(InputError, match="no time column"):
+    with pytest.raises(InputError, match=r"no time column"):
         read(path)
     path.write_text("time,a\n")
-    with pytest.raises(InputError, match="too short; got '0 rows'"):
+    with pytest.raises(InputError, match=r"too short; got '0 rows'"):
         read(path)
 
 
@@ -266,15 +266,15 @@ def test_rows_of_the_wrong_length(path):
         read(path)
     write(path, *changed(7, "1", "a"))
     path.write_text(path.read_text().replace(",1\n", "\n", 1))
-    with pytest.raises(InputError, match="line 9: no value in column a"):
+    with pytest.raises(InputError, match=r"line 9: no value in column a"):
         read(path)
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:5], "", *lines[5:]]))
-    with pytest.raises(InputError, match="line 6"):
+    with pytest.raises(InputError, match=r"line 6"):
         read(path)
 
 
 def test_daily_values_are_refused(path):
     write(path, stamps(3, 1440, "2025-05-30T22:00"), [5, 6, 7])
-    with pytest.raises(InputError, match="rows too far apart.*at most an hour"):
+    with pytest.raises(InputError, match=r"rows too far apart.*at most an hour"):
         read(path)
