@@ -114,18 +114,17 @@ def _batteries(groups: Groups, owned: Owned) -> tuple[Batteries, FloatArray]:
 
 
 def _fleet(groups: Groups, owned: list[Owned], grid: TimeGrid, seed: int) -> Fleet:
-    first_home = 0
+    """Return the cars of all groups; a car's trips hang on its home's number, not on who else has one."""
     homes, power, efficiency, spread, sessions = [], [], [], [], [no_sessions()]
-    first_car = 0
+    first_home = first_car = 0
     for (group, size), part in zip(groups, owned, strict=True):
         rows = np.flatnonzero(part.ev_kw)
         if group.ev and rows.size:
-            kw = part.ev_kw[rows]
             homes.append(first_home + rows)
-            power.append(kw)
+            power.append(part.ev_kw[rows])
             efficiency.append(np.full(rows.size, group.ev.efficiency))
             spread.append(np.full(rows.size, group.ev.charging == "spread"))
-            stays = _sessions(group.ev, kw, grid, draws.sub_seed(seed, "ev", group.name))
+            stays = _sessions(group.ev, part.ev_kw, grid, draws.sub_seed(seed, "ev", group.name))
             sessions.append(stays._replace(car=stays.car + first_car))
             first_car += rows.size
         first_home += size
@@ -139,11 +138,20 @@ def _fleet(groups: Groups, owned: list[Owned], grid: TimeGrid, seed: int) -> Fle
     )
 
 
-def _sessions(ev: ElectricVehicle, power_kw: FloatArray, grid: TimeGrid, seed: int) -> Sessions:
+def _sessions(ev: ElectricVehicle, ev_kw: FloatArray, grid: TimeGrid, seed: int) -> Sessions:
+    """Return the stays of a group's cars, drawn for every home (`ev_kw` 0: no car) and kept for owners, by car."""
+    car_of_home = np.where(ev_kw > 0, np.cumsum(ev_kw > 0) - 1, -1)
     if ev.sessions_file is not None:
-        return sessions_file(ev.sessions_file, power_kw.size, grid)
-    return ev_sessions(
-        power_kw.size, grid, seed, per_week=ev.sessions_per_week, power_kw=power_kw, efficiency=ev.efficiency
+        return sessions_file(ev.sessions_file, int(car_of_home.max()) + 1, grid)
+    drawn = ev_sessions(
+        ev_kw.size, grid, seed, per_week=ev.sessions_per_week, power_kw=ev_kw, efficiency=ev.efficiency
+    )
+    kept = car_of_home[drawn.car] >= 0
+    return Sessions(
+        car_of_home[drawn.car[kept]],
+        drawn.arrival_slot[kept],
+        drawn.departure_slot[kept],
+        drawn.energy_kwh[kept],
     )
 
 

@@ -169,7 +169,9 @@ class Inputs:
         elif isinstance(section, Tmy):
             found = weather.tmy(section.station, grid, site, notice=self.notice)
         elif isinstance(section, ClearSky):
-            found = weather.clear_sky(grid, site, seed=self.scenario.seed if section.clouds else None)
+            found = weather.clear_sky(
+                grid, site, seed=self.scenario.seed if section.clouds else None, notice=self.notice
+            )
         else:
             found = weather.weather_file(section.path, grid, site)
         self.sources.append(f"{found.source} ({found.licence})")

@@ -192,7 +192,7 @@ def _fields(line: str, separator: str) -> list[str]:
 
 
 def _stop_at_wide_row(table: _Table, lines: Iterable[str], separator: str, width: int) -> None:
-    """Raise at the first row with too many values, such as 0,5 for a half: pandas would drop the second without a word."""
+    """Raise at the first row with too many values, such as 0,5 for a half; pandas would drop the second."""
     for row, line in enumerate(lines):
         if line.count(separator) >= width and any(beyond := _fields(line, separator)[width:]):
             raise InputError(

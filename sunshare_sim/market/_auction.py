@@ -81,8 +81,11 @@ def _label(
 @kernel
 def _send(  # noqa: PLR0913, PLR0917 - path and network
     b: int, head: IntArray, left: IntArray, flow: IntArray, come_from: IntArray, cells: IntArray, used: int
-) -> tuple[int, int]:
-    """Send what fits along the labelled path to pool b; return its seller pool and the number of `cells` in use."""
+) -> tuple[int, int, bool]:
+    """Send what fits along the labelled path to pool b.
+
+    Returns the seller pool it starts at, the number of `cells` in use, and whether one of them has run dry.
+    """
     pools = flow.shape[0]
     amount = left[head[b]]
     source = come_from[0, b]
@@ -112,7 +115,7 @@ def _send(  # noqa: PLR0913, PLR0917 - path and network
         used = kept
     left[head[b]] -= amount
     left[head[pools + source]] -= amount
-    return source, used
+    return source, used, emptied
 
 
 @kernel
@@ -125,6 +128,15 @@ def _best_end(
         if head[b] < ladders[b + 1] and reach[b] < FAR and height[head[b]] * scale - reach[b] > gain:
             best, gain = b, height[head[b]] * scale - reach[b]
     return best, gain
+
+
+@kernel
+def _raise_supply(source: int, to: int, supply: IntArray, direct: IntArray, cost: IntArray) -> None:
+    """Set the cost of a seller pool's next own unit, and find out for whom another pool is nearer now."""
+    supply[source] = to
+    for b in range(supply.size):
+        if direct[1, b] == source:
+            direct[0, b], direct[1, b] = _nearest(b, supply, cost)
 
 
 @kernel
@@ -149,22 +161,22 @@ def best_flow(height: IntArray, left: IntArray, ladders: IntArray, charges: IntA
     at = np.empty((2, pools), dtype=np.int64)
     come_from = np.empty((2, pools), dtype=np.int64)
     cells = np.empty((pools * pools + pools, 2), dtype=np.int64)
-    used = 0
+    used, stale = 0, True
     while True:
-        _label(direct, supply, cost, cells[:used], at, come_from)
+        if stale:
+            _label(direct, supply, cost, cells[:used], at, come_from)
         best, gain = _best_end(head, ladders, height, at[0], scale)
         if best < 0 or gain + scale // 2 < 0:
             return flow
-        source, used = _send(best, head, left, flow, come_from, cells, used)
+        source, used, stale = _send(best, head, left, flow, come_from, cells, used)
         if left[head[best]] == 0:
             head[best] += 1
         step = head[pools + source]
         if left[step] == 0:
             head[pools + source] += 1
-            supply[source] = height[step + 1] * scale if step + 1 < ladders[pools + source + 1] else FAR
-            for b in range(pools):
-                if direct[1, b] == source:
-                    direct[0, b], direct[1, b] = _nearest(b, supply, cost)
+            dearer = height[step + 1] * scale if step + 1 < ladders[pools + source + 1] else FAR
+            _raise_supply(source, dearer, supply, direct, cost)
+            stale = True
 
 
 @kernel

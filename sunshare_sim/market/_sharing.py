@@ -57,27 +57,40 @@ def _share_out(
 
 
 @kernel
+def _appended(table: IntArray, count: int, pairs: IntArray, charge: int) -> IntArray:
+    """Return the table of fills with `pairs` after its first `count` rows, grown when it is full."""
+    if count + pairs.shape[0] > table.shape[0]:
+        larger = np.empty((2 * count + pairs.shape[0], 4), dtype=np.int64)
+        larger[:count] = table[:count]
+        table = larger
+    table[count : count + pairs.shape[0], :3] = pairs
+    table[count : count + pairs.shape[0], 3] = charge
+    return table
+
+
+@kernel
 def share(  # noqa: PLR0913, PLR0917 - a batch, sorted, and the rules
     rows: IntArray,
     orders: Orders,
     turn: IntArray,
-    charges: IntArray,
+    pools: int,
+    cells: IntArray,
     levels: IntArray,
     price: int,
     binding: bool,  # noqa: FBT001 - compiled code knows no keywords
 ) -> IntArray:
-    """Return the columns of `Fills` when all energy changes hands at `price`, buyers paying the charge on top.
+    """Return rows of (bid row, ask row, quantity, charge) when all energy changes hands at one price.
 
-    `levels` are the distinct charges, rising; at each, pairs of pools with that charge share what is still
-    open. With `binding` limits, an order takes part only where the price, all-in for a bid, suits it.
+    `cells` are the allowed pairs of pools by rising charge, `levels` rows of (charge, end of its cells). At
+    each level its pairs share what is still open. With `binding` limits, an order takes part only where the
+    price, all-in for a bid, suits it.
     """
-    owner, side, pool, limit, quantity = orders
-    pools = charges.shape[0]
+    _, side, pool, limit, quantity = orders
     starts = ladder_starts(rows, side, pool, pools)
-    table = np.empty((8, rows.size * levels.size + pools * pools), dtype=np.int64)
+    table = np.empty((rows.size, 4), dtype=np.int64)
     left = quantity.copy()
-    count = 0
-    for charge in levels:
+    count = first = 0
+    for charge, last in levels:
         available = np.zeros(left.size, dtype=np.int64)
         totals = np.zeros(2 * pools, dtype=np.int64)
         for row in rows:
@@ -85,18 +98,17 @@ def share(  # noqa: PLR0913, PLR0917 - a batch, sorted, and the rules
             if suits or not binding:
                 available[row] = left[row]
                 totals[pool[row] + (0 if side[row] == BID else pools)] += left[row]
-        near = np.argwhere(charges == charge)
-        flow = _flow_at(totals[:pools], totals[pools:], near)
+        if totals[:pools].sum() == 0 or totals[pools:].sum() == 0:
+            break  # a higher charge suits no bid that this one does not
+        flow = _flow_at(totals[:pools], totals[pools:], cells[first:last])
+        first = last
         if not flow.any():
             continue
         accepted = np.zeros(left.size, dtype=np.int64)
         totals[:pools], totals[pools:] = flow.sum(axis=1), flow.sum(axis=0)
         _share_out(totals, rows, starts, available, turn, accepted)
         left -= accepted
-        for bid, ask, amount in pair(rows, starts, accepted, flow):
-            table[0, count], table[1, count] = bid, ask
-            table[2, count], table[3, count] = owner[bid], owner[ask]
-            table[4, count], table[5, count] = amount, price
-            table[6, count], table[7, count] = charge, -1
-            count += 1
-    return table[:, :count]
+        pairs = pair(rows, starts, accepted, flow)
+        table = _appended(table, count, pairs, charge)
+        count += pairs.shape[0]
+    return table[:count]

@@ -16,7 +16,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from sunshare_sim.market._auction import clear_call
+from sunshare_sim.errors import OrderError, describe
+from sunshare_sim.market._auction import FAR, clear_call
 from sunshare_sim.market.batch import check_orders, drawn_arrival, sorted_rows, take, with_rows
 from sunshare_sim.market.mechanism import Claim, Clearing, MarketRules, ReferencePrices, mechanism
 from sunshare_sim.market.orders import Fills, Orders
@@ -31,6 +32,12 @@ class CallAuction:
     def __init__(self, rules: MarketRules) -> None:
         # A charge that no bid can bear is as good as forbidden.
         charges = np.where(rules.charges < rules.price_levels, rules.charges, -1)
+        highest = max(0, int(charges.max(initial=0)))
+        if 8 * rules.pools * (highest + 1) * (highest + rules.price_levels) >= FAR:
+            got = f"{rules.pools} pools, charges to {highest} ticks, {rules.price_levels} price levels"
+            raise OrderError(
+                describe("too much to weigh exactly", where="market", got=got, hint="use a larger tick")
+            )
         self._rules = rules
         self._charges = charges
         self._one = MarketRules(1, charges[:1, :1].copy(), rules.price_levels)

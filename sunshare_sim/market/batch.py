@@ -47,6 +47,11 @@ def check_orders(orders: Orders, rules: MarketRules) -> None:
 def sorted_rows(orders: Orders, rules: MarketRules) -> IntArray:
     """Return the rows of all orders with a quantity, bids first, by pool, best price, arrival."""
     row_bits = len(orders.owner).bit_length()
+    if (2 * rules.pools * rules.price_levels).bit_length() + row_bits > 63:
+        got = f"{rules.pools} pools, {rules.price_levels} price levels, {len(orders.owner)} orders"
+        raise OrderError(
+            describe("too much to sort exactly", where="market", got=got, hint="use a larger tick")
+        )
     keys = kernel.ladder_keys(*orders[1:], (rules.pools, rules.price_levels, row_bits))
     keys.sort()
     return keys & ((1 << row_bits) - 1)

@@ -95,7 +95,8 @@ class MarketRules:
 
     def __post_init__(self) -> None:
         where = "market rules"
-        if self.charges.shape != (self.pools, self.pools) or self.charges.dtype != np.int64:
+        square = self.pools >= 1 and self.charges.shape == (self.pools, self.pools)
+        if not square or self.charges.dtype != np.int64:
             got = f"{self.charges.dtype} {self.charges.shape}"
             expected = f"int64 ({self.pools}, {self.pools})"
             raise OrderError(describe("not a matrix of charges", where=where, got=got, expected=expected))

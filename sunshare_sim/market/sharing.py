@@ -27,7 +27,11 @@ class Sharing:
 
     def __init__(self, rules: MarketRules) -> None:
         self._rules = rules
-        self._levels = np.unique(rules.charges[rules.charges >= 0])
+        allowed = np.argwhere(rules.charges >= 0)
+        charge = rules.charges[allowed[:, 0], allowed[:, 1]]
+        self._cells = allowed[np.argsort(charge, kind="stable")]
+        level, cells = np.unique(charge, return_counts=True)
+        self._levels = np.column_stack([level, np.cumsum(cells)])
 
     @abstractmethod
     def price(self, demand: int, supply: int, reference: ReferencePrices) -> int:
@@ -50,10 +54,21 @@ class Sharing:
 
     def _share(self, orders: Orders, turn: IntArray, price: int) -> Fills:
         """Share, and share again without what could only trade with its own owner."""
-        rules = self._rules
         while True:
-            rows = sorted_rows(orders, rules)
-            fills = Fills(*share(rows, orders, turn, rules.charges, self._levels, price, self.limits_bind))
+            rows = sorted_rows(orders, self._rules)
+            bid, ask, amount, charge = share(
+                rows, orders, turn, self._rules.pools, self._cells, self._levels, price, self.limits_bind
+            ).T.copy()
+            fills = Fills(
+                bid_id=bid,
+                ask_id=ask,
+                buyer=orders.owner[bid],
+                seller=orders.owner[ask],
+                quantity=amount,
+                price=np.full_like(amount, price),
+                charge=charge,
+                taker=np.full_like(amount, -1),
+            )
             if not (fills.buyer == fills.seller).any():
                 return fills
             fills, withdrawn = part_owners(fills, orders)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sunshare_sim.scenario.problems import KeyPath, Place, Problem, dotted, shown
 from sunshare_sim.scenario.yamlmarks import Node, read_value
 
+NO_LIST: Final = "a list in the file"
 PATH: Final = re.compile(r"[^.\[\]\s=]+(\[\d+\])*(\.[^.\[\]\s=]+(\[\d+\])*)*")
 
 
@@ -57,9 +58,7 @@ def _set(tree: Node, path: KeyPath, value: Node, whole: KeyPath, problems: list[
     if isinstance(part, int):
         items = tree.value
         if not isinstance(items, list) or part >= len(items):
-            expected = (
-                f"[0] to [{len(items) - 1}]" if isinstance(items, list) and items else "a list in the file"
-            )
+            expected = f"[0] to [{len(items) - 1}]" if isinstance(items, list) and items else NO_LIST
             problems.append(Problem(value.place, (*here, part), "no such item", None, expected))
             return tree
         changed = _set(items[part], rest, value, whole, problems)
@@ -71,7 +70,10 @@ def _set(tree: Node, path: KeyPath, value: Node, whole: KeyPath, problems: list[
         return tree
     if part == "source" and not rest and "source" in held and held["source"].value != value.value:
         held = {}
-    inner = held.get(part, Node({} if rest and isinstance(rest[0], str) else None, value.place, value.place))
+    if part not in held and rest and isinstance(rest[0], int):
+        problems.append(Problem(value.place, (*here, *path[:2]), "no such item", None, NO_LIST))
+        return tree
+    inner = held.get(part, Node({} if rest else None, value.place, value.place))
     return tree._replace(value={**held, part: _set(inner, rest, value, whole, problems)})
 
 

@@ -15,6 +15,7 @@ from sunshare_sim.errors import did_you_mean
 from sunshare_sim.scenario.problems import KeyPath, Place, Problem, shown
 
 MOST_VALUES: Final = 2_000_000
+DEEPEST: Final = 50
 MERGE: Final = "<<"
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -62,12 +63,9 @@ def read_yaml(file: Path, problems: list[Problem]) -> Node | None:
     if text is None:
         return None
     try:
-        root = yaml.compose(text, Loader=Loader)
+        root = _compose(text)
     except yaml.YAMLError as error:
         problems.append(_syntax_problem(error, place, text))
-        return None
-    except RecursionError:
-        problems.append(Problem(place, (), "not a scenario: nested too deep"))
         return None
     if not isinstance(root, yaml.MappingNode):
         what = "the file is empty" if root is None else "the file is no mapping of keys to values"
@@ -76,6 +74,16 @@ def read_yaml(file: Path, problems: list[Problem]) -> Node | None:
     reader = _Reader(place, problems)
     tree = reader.node(root, (), _mark(place, root.start_mark))
     return tree if reader.values <= MOST_VALUES else None
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """Return the nodes of a text, refusing what is nested so deep that libyaml would crash."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=event.start_mark)
+    return yaml.compose(text, Loader=Loader)
 
 
 def _read_text(file: Path, place: Place, problems: list[Problem]) -> str | None:
@@ -109,7 +117,7 @@ def _similar(file: Path) -> str:
 def read_value(text: str, place: Place, path: KeyPath, problems: list[Problem]) -> Node | None:
     """Return the tree of a value written on the command line; nothing written is no value."""
     try:
-        root = yaml.compose(text, Loader=Loader)
+        root = _compose(text)
     except yaml.YAMLError as error:
         found = _syntax_problem(error, place, text)
         problems.append(found._replace(place=place, path=path))
@@ -145,6 +153,9 @@ def _syntax_problem(error: yaml.YAMLError, place: Place, text: str) -> Problem:
         )
     hint = "indent with spaces: YAML does not take tabs" if "\t" in line_text[: mark.column + 1] else ""
     what = "not valid YAML: " + ", ".join(str(part) for part in (context, problem) if part)
+    begun = getattr(error, "context_mark", None)
+    if not hint and begun is not None and begun.line != mark.line:
+        hint = f"what is not closed begins in line {begun.line + 1}"
     if not hint and "mapping values" in what:
         hint = "check the indentation, and put texts that contain `: ` in quotes"
     return Problem(where, (), what, hint=hint)
