@@ -259,7 +259,7 @@ def follow(
     """Let each home follow its shape day by day, without any draw.
 
     A day of the run takes the nearest calendar day of the shape that has the same day of the week, at most three days
-    away, so that a shop is closed on the run's Sundays. Energy of a year is the annual demand within 0.5 %.
+    away, so that a shop is closed on the run's Sundays. Energy of a year is the annual demand within 1 %.
     Parameters are those of `bootstrap`.
 
     Raises

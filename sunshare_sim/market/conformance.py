@@ -98,7 +98,7 @@ class ConformanceReport:
 
 
 def check_mechanism(
-    mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, **options: Any
+    mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, most_pools: int = 4, **options: Any
 ) -> ConformanceReport:
     """Check a mechanism on random books: ties, pools, forbidden pairs, shared owners, tiny and huge orders.
 
@@ -110,6 +110,8 @@ def check_mechanism(
         Number of random books.
     seed : int
         Seed of the books and of the mechanism's own draws.
+    most_pools : int
+        Markets have up to so many pools, with charges; 1 for a mechanism that knows neither.
     **options
         The mechanism's own options.
 
@@ -137,7 +139,7 @@ def check_mechanism(
         return mechanism(rules, **options)  # type: ignore[call-arg]  # a protocol has no constructor
 
     problems: dict[str, list[str]] = defaultdict(list)
-    for book, case in enumerate(_cases(make, books, seed)):
+    for book, case in enumerate(_cases(make, books, seed, most_pools)):
         for check_name, problem in _problems(case, claims):
             problems[check_name].append(f"book {book}: {problem}")
     checks = [("clears every book", None), *((name, claim) for name, (claim, _) in PROPERTIES.items())]
@@ -176,11 +178,13 @@ def _problems(case: Case | Exception, claims: frozenset[Claim]) -> Iterator[tupl
 # Books
 
 
-def _cases(make: Callable[[MarketRules], Mechanism], books: int, seed: int) -> Iterator[Case | Exception]:
+def _cases(
+    make: Callable[[MarketRules], Mechanism], books: int, seed: int, most_pools: int
+) -> Iterator[Case | Exception]:
     """Yield random books with what the mechanism makes of them; an exception where it fails."""
     rng = stream(seed, "conformance", "books")
     for first in range(0, books, BOOKS_A_MARKET):
-        rules = random_rules(rng)
+        rules = random_rules(rng, most_pools)
         market: list[Mechanism] = []
         for book in range(first, min(first + BOOKS_A_MARKET, books)):
             orders, unit = random_book(rng, rules.pools, book % BOOKS_A_MARKET)
@@ -203,10 +207,12 @@ def _cases(make: Callable[[MarketRules], Mechanism], books: int, seed: int) -> I
                 yield case
 
 
-def random_rules(rng: np.random.Generator) -> MarketRules:
-    """Return a market of 1 to 4 pools with charges of which some are equal and some forbidden."""
-    pools = int(rng.integers(1, 5))
+def random_rules(rng: np.random.Generator, most_pools: int) -> MarketRules:
+    """Return a market of some pools with charges of which some are equal and some forbidden; one pool alone is free."""
+    pools = int(rng.integers(1, most_pools + 1))
     charges = rng.choice([-1, 0, 1, 2, 5, 9], size=(pools, pools), p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
+    if most_pools == 1:
+        charges[:] = 0
     pricing = PRICINGS[int(rng.integers(3))]
     return MarketRules(
         pools, charges.astype(np.int64), PRICE_LEVELS, pricing, float(rng.choice([0, 0.3, 0.5, 1]))

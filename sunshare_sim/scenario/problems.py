@@ -58,7 +58,9 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         """Return the mistake on one line."""
         where = ": ".join(part for part in (str(self.place), dotted(self.path)) if part)
-        return describe(self.what, where=where, got=self.got, expected=self.expected, hint=self.hint)
+        text = describe(self.what, where=where, got=self.got, expected=self.expected, hint=self.hint)
+        # One mistake is one line, whatever a key contains.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def dotted(path: KeyPath) -> str:

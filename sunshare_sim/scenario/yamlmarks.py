@@ -82,7 +82,8 @@ def _compose(text: str) -> yaml.Node | None:
     for event in yaml.parse(text, Loader=Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=event.start_mark)
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=mark)
     return yaml.compose(text, Loader=Loader)
 
 

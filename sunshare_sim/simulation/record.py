@@ -44,6 +44,7 @@ class RunRecorder:
         self._slots: list[dict[str, Array]] = []
         self._trades: list[tuple[int, Trades, IntArray]] = []
         self._pending = 0
+        self._blocks: list[Block] = []
 
     def slot(self, state: State) -> None:
         """Add the slot's rows."""
@@ -57,7 +58,7 @@ class RunRecorder:
         for name, rows in self._panels.items():
             rows.append(panel_row(state, name))
         if state.block is not None:
-            self._add_block(state.block)
+            self._blocks.append(state.block)
         if len(self._rows) == BUFFERED_SLOTS or self._pending > BUFFERED_TRADES:
             self.flush(state)
 
@@ -75,6 +76,8 @@ class RunRecorder:
         self.writer.append("slots", columns)
         if self._trades:
             self._write_trades(state)
+        if self._blocks:
+            self._write_blocks()
         self._slots.append(columns)
         self._rows.clear()
         self._soc.clear()
@@ -87,19 +90,21 @@ class RunRecorder:
         self.flush(state)
         return {name: np.concatenate([part[name] for part in self._slots]) for name in self._slots[0]}
 
-    def _add_block(self, block: Block) -> None:
+    def _write_blocks(self) -> None:
+        blocks = self._blocks
         self.writer.append(
             "blocks",
             {
-                "number": np.array([block.number]),
-                "slot": np.array([block.slot]),
-                "time": np.array([block.time_s]).astype("datetime64[s]"),
-                "trades": np.array([block.trades]),
-                "previous_hash": [block.previous_hash.hex()],
-                "receipts_hash": [block.receipts_hash.hex()],
-                "header_hash": [block.header_hash.hex()],
+                "number": np.array([block.number for block in blocks]),
+                "slot": np.array([block.slot for block in blocks]),
+                "time": np.array([block.time_s for block in blocks]).astype("datetime64[s]"),
+                "trades": np.array([block.trades for block in blocks]),
+                "previous_hash": [block.previous_hash.hex() for block in blocks],
+                "receipts_hash": [block.receipts_hash.hex() for block in blocks],
+                "header_hash": [block.header_hash.hex() for block in blocks],
             },
         )
+        self._blocks.clear()
 
     def _write_trades(self, state: State) -> None:
         grid, zone = state.community.grid, state.community.households.zone

@@ -230,8 +230,8 @@ def seal(state: State) -> None:
 def learn(state: State) -> None:
     """Publish the slot's tape and let learning strategies take it in; remember the mean local price."""
     orders, trades = state.orders, state.trades
-    if energy := int(trades.energy.sum()):
-        state.last_price = float(trades.price_micro @ (trades.energy / energy)) / MICRO
+    if state.settled.energy:
+        state.last_price = state.settled.value / state.settled.energy
     if not any(desk.learns for desk in state.desks):
         return
     tape = Tape(

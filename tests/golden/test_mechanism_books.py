@@ -1,4 +1,4 @@
-"""Mechanisms on books with known answers: those of mechanism-books.yaml, and the worked numbers of the sharing rules."""
+"""Mechanisms on books with known answers: mechanism-books.yaml, and the worked numbers of the sharing rules."""
 
 from pathlib import Path
 

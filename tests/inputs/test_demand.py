@@ -76,10 +76,10 @@ def test_donors_are_near_in_the_year_and_of_the_same_class():
     for row in range(120):
         day = pd.Timestamp("2023-12-01") + pd.Timedelta(days=row)
         donors = pd.Timestamp("2016-01-01") + pd.to_timedelta(np.unique(series.donor_day[row]), unit="D")
-        away = np.abs((donors.dayofyear - day.replace(year=2016).dayofyear + 183) % 366 - 183)
+        away = np.abs((donors.day_of_year - day.replace(year=2016).day_of_year + 183) % 366 - 183)
         assert away.max() <= 21
         kind = 0 if day.weekday() < 5 else day.weekday()
-        assert set(np.where(donors.weekday < 5, 0, donors.weekday)) == {kind}
+        assert set(np.where(donors.day_of_week < 5, 0, donors.day_of_week)) == {kind}
         assert donors.size >= (25 if kind == 0 else 5), "many days may stand for one"
     assert set(np.unique(series.shift)) == {-2, -1, 0, 1, 2}
     np.testing.assert_allclose(np.bincount(series.shift.ravel() + 2) / series.shift.size, 0.2, atol=0.01)
@@ -124,8 +124,8 @@ def test_following_takes_the_same_weekday_within_three_days():
         series = follow(household_shapes(), np.ones(1), np.zeros(1, dtype=np.int64), grid)
         own = pd.Timestamp("2016-01-01") + pd.to_timedelta(series.donor_day[:, 0], unit="D")
         asked = pd.date_range(f"{year}-01-01", periods=365)
-        assert (own.weekday == asked.weekday).mean() > 0.98, "all but the days around New Year"
-        away = np.abs((own.dayofyear - [day.replace(year=2016).dayofyear for day in asked] + 183) % 366 - 183)
+        assert (own.day_of_week == asked.day_of_week).mean() > 0.98, "all but the days around New Year"
+        away = np.abs((own.day_of_year - [day.replace(year=2016).day_of_year for day in asked] + 183) % 366 - 183)
         assert away.max() <= 3
 
 

@@ -278,3 +278,10 @@ def test_daily_values_are_refused(path):
     write(path, stamps(3, 1440, "2025-05-30T22:00"), [5, 6, 7])
     with pytest.raises(InputError, match=r"rows too far apart.*at most an hour"):
         read(path)
+
+
+def test_empty_separators_at_the_end_of_rows_do_no_harm(path):
+    write(path, stamps(), VALUES)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(row + "," for row in rows)]))
+    np.testing.assert_allclose(read(path).energy_kwh[:, 0], VALUES / 4)

@@ -115,7 +115,9 @@ def test_pay_as_bid_trades_the_same_energy_and_charges_the_bid():
 def test_equal_charges_make_one_market_of_all_pools():
     """The short path (all charges equal) against the long one, forced by a pool without orders."""
     rng = stream(1, "books")
-    orders = Orders(np.arange(60), rng.choice([BID, ASK], 60), rng.integers(0, 3, 60), *rng.integers(1, 30, (2, 60)))
+    orders = Orders(
+        np.arange(60), rng.choice([BID, ASK], 60), rng.integers(0, 3, 60), *rng.integers(1, 30, (2, 60))
+    )
     equal = np.full((4, 4), 2)
     other = equal.copy()
     other[3, 3] = 0
@@ -128,7 +130,12 @@ def test_equal_charges_make_one_market_of_all_pools():
 def test_marginal_orders_are_served_pro_rata_and_leftovers_by_owner():
     orders = book([(10, 9)], [(4, 5), (8, 5), (4, 5)], owners=[0, 3, 2, 1])
     filled = bought(market().clear(orders, GRID).fills, 4)
-    assert filled.tolist() == [10, 2, 5, 3]  # shares of 2.5, 5 and 2.5; the unit that rounding leaves goes to owner 1
+    assert filled.tolist() == [
+        10,
+        2,
+        5,
+        3,
+    ]  # shares of 2.5, 5 and 2.5; the unit that rounding leaves goes to owner 1
 
 
 def test_a_generator_draws_who_gets_the_last_unit():

@@ -7,7 +7,13 @@ import pytest
 
 from sunshare_sim.errors import OrderError
 from sunshare_sim.market.auction import PayAsBidAuction, UniformPriceAuction
-from sunshare_sim.market.conformance import BOOKS_A_MARKET, PROPERTIES, check_mechanism, random_book, random_rules
+from sunshare_sim.market.conformance import (
+    BOOKS_A_MARKET,
+    PROPERTIES,
+    check_mechanism,
+    random_book,
+    random_rules,
+)
 from sunshare_sim.market.continuous import ContinuousDoubleAuction
 from sunshare_sim.market.mechanism import Claim, mechanism_names
 from sunshare_sim.market.orders import Fills
@@ -201,7 +207,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("broken", "where"), BROKEN, ids=[f"{cls.__name__}-{where}" for cls, where in BROKEN])
+@pytest.mark.parametrize(
+    ("broken", "where"), BROKEN, ids=[f"{cls.__name__}-{where}" for cls, where in BROKEN]
+)
 def test_a_broken_mechanism_fails_where_it_is_wrong(broken, where):
     report = check_mechanism(broken, books=100)
     failed = {check.name for check in report.checks if not check.passed}
@@ -241,7 +249,7 @@ def test_the_books_are_as_hard_as_they_should_be():
     seen = {"ties": 0, "one-sided": 0, "empty": 0, "shared": 0, "forbidden": 0, "huge": 0, "single units": 0}
     for book in range(300):
         if book % BOOKS_A_MARKET == 0:
-            rules = random_rules(rng)
+            rules = random_rules(rng, 4)
             seen["forbidden"] += (rules.charges < 0).any()
         orders, unit = random_book(rng, rules.pools, book % BOOKS_A_MARKET)
         bids, asks = (orders.price[orders.side == side] for side in (BID, ASK))
@@ -253,6 +261,11 @@ def test_the_books_are_as_hard_as_they_should_be():
         seen["single units"] += bool(len(bids)) and set(orders.quantity.tolist()) == {1}
         assert (orders.quantity % unit == 0).all()
     assert min(seen.values()) >= 5, seen
+
+
+def test_a_mechanism_that_knows_no_pools_can_be_checked_on_one():
+    report = check_mechanism(BlindToCharges, books=50, most_pools=1)
+    assert report.passed, report
 
 
 def test_the_same_seed_gives_the_same_report():

@@ -68,7 +68,9 @@ def test_every_mechanism_states_its_source_and_its_properties(name):
 
 
 def test_an_unknown_name_or_option_is_an_error_with_the_nearest_valid_one():
-    with pytest.raises(OrderError, match=r"unknown mechanism; got 'uniform_prise'.*did you mean 'uniform_price'"):
+    with pytest.raises(
+        OrderError, match=r"unknown mechanism; got 'uniform_prise'.*did you mean 'uniform_price'"
+    ):
         make_mechanism("uniform_prise", rules())
     with pytest.raises(OrderError, match=r"unknown option of cda; got 'kk'; expected one of none at all"):
         make_mechanism("cda", rules(), kk=1)

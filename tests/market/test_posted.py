@@ -51,6 +51,8 @@ def test_takers_take_the_best_offers_in_order_of_arrival(name, posting, rows, ch
     matrix = np.array(charges, dtype=np.int64).reshape(2, 2)
     fills = make_mechanism(name, MarketRules(2, matrix, 64)).clear(orders, GRID).fills
     columns = (fills.bid_id, fills.ask_id, fills.quantity, fills.price)
-    assert list(zip(*(column.tolist() for column in columns), strict=True)) == obvious(orders, matrix, posting)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == obvious(
+        orders, matrix, posting
+    )
     takers = fills.bid_id if posting == ASK else fills.ask_id
     assert fills.taker.tolist() == takers.tolist()

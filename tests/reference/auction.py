@@ -1,6 +1,7 @@
 """The call auction as two linear programs over orders, solved by HiGHS: slow, and written from the definition.
 
-Primal: how much each bid takes from each ask. Dual: a price for each buyer and seller pool. Nothing of the package is used.
+Primal: how much each bid takes from each ask. Dual: a price for each buyer and seller pool. Nothing of the package
+is used.
 """
 
 from math import floor
@@ -51,7 +52,9 @@ def extreme_prices(orders, charges, highest):
     up = np.concatenate([np.ones(2 * pools), np.zeros(count)])
     low, high = (
         np.rint(
-            linprog(sign * up, A_ub=np.array(rows), b_ub=limits, bounds=bounds, method="highs-ds").x[pools : 2 * pools]
+            linprog(sign * up, A_ub=np.array(rows), b_ub=limits, bounds=bounds, method="highs-ds").x[
+                pools : 2 * pools
+            ]
         ).astype(int)
         for sign in (1, -1)
     )
