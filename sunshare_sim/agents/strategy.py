@@ -1,13 +1,15 @@
 """The contract between a strategy and the market: what it sees (`View`), what it says (`Quotes`), how it is found.
 
-A strategy acts on a cohort, all homes that share it, as arrays; it never sees the simulation's state.
+A strategy acts on a cohort, all homes that share it, as arrays; it never sees the simulation's state. Its parameters are a
+frozen dataclass; what it learns lies in arrays with one row a home, made by `start`, kept by the desk (or the
+laboratory) and handed in as `view.memory`. So a strategy pickles, and one home alone gets what it gets in a cohort.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -15,7 +17,65 @@ from sunshare_sim.errors import StrategyError, describe, did_you_mean
 from sunshare_sim.units import FloatArray, IntArray
 
 ENTRY_POINTS: Final = "sunshare_sim.strategies"
-_BUILT_IN: Final = ("basic", "zero_intelligence")
+_BUILT_IN: Final = (
+    "adaptive_aggressive",
+    "basic",
+    "gjerstad_dickhaut",
+    "shaver",
+    "zero_intelligence",
+    "zip",
+)
+NOTHING: Final = np.empty(0)
+NOTHING.setflags(write=False)
+NO_SIDES: Final = np.empty(0, dtype=np.int64)
+NO_SIDES.setflags(write=False)
+
+Each = float | FloatArray  # one value for all homes, or one for each
+
+
+class Tape(NamedTuple):
+    """Hold what a market made public over a slot or round: orders and trades in time order, without names.
+
+    In the laboratory, where many markets run side by side, the arrays have a second axis: each home sees the tape
+    of its own market, and a place where that market had nothing holds NaN.
+
+    Attributes
+    ----------
+    side, order_price, order_quantity
+        Of each order [+1 bid or -1 ask; currency/kWh; kWh], shape [orders] or [orders, homes].
+    price, quantity
+        Of each trade, price to the seller [currency/kWh; kWh], shape [trades] or [trades, homes].
+    taken_at
+        Of each order, the price to the seller at which it traded as it arrived [currency/kWh], NaN when it did not;
+        shape as `order_price`.
+    """
+
+    side: IntArray
+    order_price: FloatArray
+    order_quantity: FloatArray
+    price: FloatArray
+    quantity: FloatArray
+    taken_at: FloatArray = NOTHING
+
+    def shouts(self, count: int, homes: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return side, price and `taken_at` of up to `count` orders, evenly spaced up to the last one.
+
+        Returns
+        -------
+        tuple of FloatArray
+            Each read-only, shape [orders, homes], oldest first.
+        """
+        last = len(self.order_price) - 1
+        rows = np.unique(np.linspace(last, 0, count).astype(np.int64)) if last >= count else slice(None)
+        taken = self.taken_at if self.taken_at.size else np.full(self.order_price.shape, np.nan)
+        columns = []
+        for column in (self.side, self.order_price, taken):
+            values = np.asarray(column, dtype=np.float64)[rows]
+            columns.append(np.broadcast_to(values if values.ndim > 1 else values[:, None], (len(values), homes)))
+        return columns[0], columns[1], columns[2]
+
+
+NO_TAPE: Final = Tape(NO_SIDES, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +87,81 @@ class View:
     slot : int
         Number of the slot.
     net_kwh : FloatArray
-        Metered net of each home [kWh]; > 0 is a deficit, < 0 a surplus; shape [homes].
+        What each home has still to trade [kWh]: its metered net, less what it has traded in the slot's earlier rounds; > 0
+        is a deficit, < 0 a surplus; shape [homes].
     side : FloatArray
-        +1 where the home would bid, -1 where it would ask, 0 where it has nothing to trade; shape [homes].
+        +1 where the home's meter shows a deficit, -1 a surplus, 0 neither; the same in all rounds of a slot; shape [homes].
     soc_kwh : FloatArray
         Energy in each home's own battery [kWh]; shape [homes].
-    retail_price, feed_in_price : float
-        The grid's published prices in this slot [currency/kWh].
-    last_price : float
+    retail_price, feed_in_price : float or FloatArray
+        The grid's published prices in this slot [currency/kWh]. They are the outside option: in the laboratory
+        a buyer's retail price is its own value, a seller's feed-in price its own cost, each shape [homes].
+    last_price : float or FloatArray
         Mean price of the last slot that had local trades, before that the mean of retail and feed-in [currency/kWh].
     cap_price : float
         Highest price the market takes [currency/kWh]; the lowest is one tick.
     rng : numpy.random.Generator
-        The cohort's own stream. Draw for every home, needed or not, so that runs stay paired.
+        The cohort's own stream. Draw for every home, needed or not, so that runs stay paired; one draw of shape
+        [homes, ...] a call, so that homes asked one by one get the same numbers.
+    best_bid, best_ask : float or FloatArray
+        The best standing orders within the home's reach [currency/kWh]: what the best bid would leave it after charges,
+        what the best ask would cost it with charges; NaN where there is none.
+    tape : Tape
+        What the market made public last: the round before this one.
+    memory : Any
+        What `Strategy.start` returned, a NamedTuple of arrays with one row a home; change it in place.
+    tick : float
+        Step of the market's prices [currency/kWh]; 0 where it does not matter.
+    round : int
+        Number of the round in the slot.
     """
 
     slot: int
     net_kwh: FloatArray
     side: FloatArray
     soc_kwh: FloatArray
-    retail_price: float
-    feed_in_price: float
-    last_price: float
+    retail_price: Each
+    feed_in_price: Each
+    last_price: Each
     cap_price: float
     rng: np.random.Generator
+    best_bid: Each = np.nan
+    best_ask: Each = np.nan
+    tape: Tape = NO_TAPE
+    memory: Any = None
+    tick: float = 0.0
+    round: int = 0
+
+    @property
+    def limit_price(self) -> FloatArray:
+        """Return what the grid would charge each buyer or pay each seller [currency/kWh]: its rational limit."""
+        return np.where(self.side > 0, self.retail_price, self.feed_in_price)
+
+    def of(self, rows: slice | IntArray) -> "View":
+        """Return the view of some of the homes; with a slice, its memory is theirs too, not a copy."""
+        own = {name: _rows(getattr(self, name), rows) for name in _PER_HOME}
+        tape = self.tape
+        if tape.order_price.ndim > 1:
+            tape = Tape(*(column[:, rows] if column.ndim > 1 else column for column in tape))
+        memory = None if self.memory is None else type(self.memory)(*(each[rows] for each in self.memory))
+        return replace(self, tape=tape, memory=memory, **own)
+
+
+_PER_HOME: Final = (
+    "net_kwh",
+    "side",
+    "soc_kwh",
+    "retail_price",
+    "feed_in_price",
+    "last_price",
+    "best_bid",
+    "best_ask",
+)
+
+
+def _rows(value: Each, rows: slice | IntArray) -> Each:
+    """Return some rows of what is given for each home; one value for all stays as it is."""
+    return cast("Each", value[rows]) if isinstance(value, np.ndarray) else value
 
 
 class Quotes(NamedTuple):
@@ -68,33 +179,41 @@ class Quotes(NamedTuple):
     quantity: FloatArray
 
 
-class Tape(NamedTuple):
-    """Hold what a slot's market made public: orders and trades in time order, without names.
+class Strategy:
+    """Base of every strategy: a frozen dataclass of its parameters with one method, `quote`.
+
+    Those that learn also have `start`, which makes the memory of a cohort, and `learn`. A strategy object itself never
+    changes.
 
     Attributes
     ----------
-    side, order_price, order_quantity
-        Of each order [+1 bid or -1 ask; currency/kWh; kWh], shape [orders].
-    price, quantity
-        Of each trade, price to the seller [currency/kWh; kWh], shape [trades].
+    keeps_limit : bool
+        Whether it claims never to bid above a home's retail price or to ask below its feed-in price.
+    history : int
+        How many orders back it looks in `view.tape`.
     """
 
-    side: IntArray
-    order_price: FloatArray
-    order_quantity: FloatArray
-    price: FloatArray
-    quantity: FloatArray
+    keeps_limit: ClassVar[bool] = True
+    history: ClassVar[int] = 0
 
-
-class Strategy:
-    """Base of every strategy: a frozen dataclass of its parameters with one method, `quote`."""
+    def start(self, homes: int, rng: np.random.Generator) -> Any:  # noqa: ARG002 - the contract
+        """Return the memory of a cohort: a NamedTuple of arrays with one row a home; None without memory."""
+        return None
 
     def quote(self, view: View) -> Quotes:  # noqa: ARG002 - the contract
-        """Return the cohort's quotes for this slot."""
-        raise StrategyError(describe("a strategy must define quote(view)", where=type(self).__name__))
+        """Return the cohort's quotes.
+
+        Raises
+        ------
+        StrategyError
+            When the strategy does not define it.
+        """
+        raise StrategyError(
+            describe(f"{type(self).__name__} must define quote(view)", where="strategy", expected="Quotes")
+        )
 
     def learn(self, view: View, tape: Tape) -> None:
-        """Take in what the slot's market made public; strategies that do not learn leave it as it is."""
+        """Take in what a round made public, `view` being what the homes know after it; by default nothing."""
 
 
 S = TypeVar("S", bound=type[Strategy])

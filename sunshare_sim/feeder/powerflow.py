@@ -1,11 +1,11 @@
 """Power flow of a feeder: powers at its buses in, voltages, currents, loadings and losses out, for a block of slots.
 
-The way used in a run is the own sweep over the tree, in which one slot costs microseconds; power-grid-model solves the
-same model by Newton or iterative current, and stands beside it as the independent engine.
+An own sweep over the tree, in which one slot costs microseconds, so that it may stand in the market's loop;
+`gridmodel` solves the same model by an independent engine.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -208,100 +208,3 @@ def _raise_diverged(model: RadialModel, flow: Flow, p: FloatArray) -> None:
             hint="fewer or smaller loads, a stronger feeder, or on_divergence='mark' to go on without these slots",
         )
     )
-
-
-def independent_flow(
-    model: RadialModel,
-    p_kw: FloatArray,
-    q_kvar: FloatArray,
-    *,
-    source_pu: float = 1.0,
-    method: Literal["newton_raphson", "iterative_current"] = "newton_raphson",
-) -> tuple[FloatArray, FloatArray]:
-    """Return voltages and losses by power-grid-model, on the same impedances (Xiang et al. 2023).
-
-    Stands beside `power_flow` as an independent engine: doi:10.1049/icp.2023.0633. Powers and voltages are as there;
-    taps and a soft grid above are not passed on.
-
-    Parameters
-    ----------
-    model : RadialModel
-        The feeder.
-    p_kw, q_kvar : FloatArray
-        Power drawn at each bus, shape [slots, buses] or [slots, buses, 3].
-    source_pu : float
-        Voltage of the grid above.
-    method : {"newton_raphson", "iterative_current"}
-        How it solves.
-
-    Returns
-    -------
-    tuple of FloatArray
-        Voltages [p.u.], shape of `p_kw`, and losses of all branches [kW], shape [slots].
-    """
-    import power_grid_model as pgm
-
-    is_phases = p_kw.ndim == 3
-    grid = pgm.PowerGridModel(_grid_model_input(model, source_pu), system_frequency=50.0)
-    slots, buses = p_kw.shape[:2]
-    kind = "asym_load" if is_phases else "sym_load"
-    update = pgm.initialize_array("update", kind, (slots, buses))
-    update["id"] = 2 * buses + model.tree.bus.size + np.arange(buses)
-    update["p_specified"], update["q_specified"] = p_kw * 1e3, q_kvar * 1e3
-    result = grid.calculate_power_flow(
-        symmetric=not is_phases,
-        update_data={kind: update},
-        error_tolerance=1e-12,
-        max_iterations=100,
-        calculation_method=getattr(pgm.CalculationMethod, method),
-        output_component_types=["node", "line", "transformer", "source"],
-    )
-    axes = (1, 2) if is_phases else (1,)
-    lost = sum(
-        (result[part]["p_from"] + result[part]["p_to"]).sum(axis=axes)
-        for part in ("line", "transformer")
-        if part in result
-    )
-    return result["node"]["u_pu"], np.asarray(lost) / 1e3
-
-
-def _grid_model_input(model: RadialModel, source_pu: float) -> dict[str, Any]:
-    """Return power-grid-model's tables; ids: buses, then branches by the bus they feed, then loads, then sources."""
-    import power_grid_model as pgm
-
-    tree, feeder, branches = model.tree, model.feeder, model.feeder.branches
-    buses = tree.bus.size
-    node = pgm.initialize_array("input", "node", buses)
-    node["id"], node["u_rated"] = np.arange(buses), feeder.vn_kv * 1e3
-    ohm = np.empty((4, buses))
-    ohm[:, tree.bus] = np.array([tree.r_pu, tree.x_pu, tree.r0_pu, tree.x0_pu]) * (
-        feeder.vn_kv[tree.bus] ** 2 * 1e3
-    )
-    lines = np.flatnonzero(~branches.is_transformer)
-    line = pgm.initialize_array("input", "line", lines.size)
-    below = branches.to_bus[lines]
-    line["id"] = buses + below
-    line["from_node"], line["to_node"] = branches.from_bus[lines], below
-    line["from_status"] = line["to_status"] = 1
-    line["r1"], line["x1"], line["r0"], line["x0"] = ohm[:, below]
-    line["c1"] = line["c0"] = line["tan1"] = line["tan0"] = 0.0
-    load: dict[str, Any] = {}
-    for kind in ("sym_load", "asym_load"):
-        load[kind] = pgm.initialize_array("input", kind, buses)
-        load[kind]["id"] = (3 if kind == "sym_load" else 3) * buses + np.arange(buses)
-        load[kind]["node"], load[kind]["status"], load[kind]["type"] = np.arange(buses), 1, 0
-        load[kind]["p_specified"] = load[kind]["q_specified"] = 0.0
-    source = pgm.initialize_array("input", "source", model.roots.size)
-    source["id"], source["node"], source["status"] = (
-        4 * buses + np.arange(source.size),
-        model.roots,
-        1,
-    )
-    source["u_ref"], source["sk"] = source_pu, 1e20
-    return {
-        "node": node,
-        "line": line,
-        "transformer": _grid_model_transformers(model, ohm),
-        "source": source,
-        **load,
-    }

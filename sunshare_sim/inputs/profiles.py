@@ -178,7 +178,6 @@ def _read_csv(table: _Table, columns: tuple[str, ...]) -> "pd.DataFrame":
         dtype={chosen[0]: str},
         keep_default_na=False,
         skip_blank_lines=False,
-        index_col=False,
         encoding="utf-8-sig",
     )
     blank = frame[chosen[0]].fillna("") == ""

@@ -1,4 +1,4 @@
-"""The Python twin of the settlement contract: balances, and the only ways to change them.
+"""The fast path of the settlement contract: int64 balances of accounts by number, and the only ways to change them.
 
 Rules of the source (SunShare system document, ``SunShareSettlement``, Solidity ^0.8.19): only the oracle settles; then
 the buyer's money is checked, then the seller's energy credits; then both change hands in one step. A call that fails
@@ -6,13 +6,15 @@ changes nothing. Energy is in 1e-6 kWh (the token's six decimals), money in 1e-6
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sunshare_sim.errors import LedgerError, describe
 from sunshare_sim.ledger import _settlement
 from sunshare_sim.ledger._settlement import LARGEST, NO_CREDITS, NO_MONEY, SETTLED, Trades, payment
+from sunshare_sim.ledger.contract import REASONS, UNAUTHORIZED
+from sunshare_sim.ledger.words import Reverted
 from sunshare_sim.units import IntArray
 
 __all__ = [
@@ -28,17 +30,6 @@ __all__ = [
     "Trades",
     "payment",
 ]
-
-UNAUTHORIZED: Final = "Unauthorized: Only SunShare Engine can execute"
-REASONS: Final = ("", "Insufficient fiat balance", "Insufficient energy credits")  # by status of a trade
-
-
-class Reverted(LedgerError):  # noqa: N818 -- what the contract's world calls it
-    """Report a call that the contract reverts; `reason` is the contract's own text."""
-
-    def __init__(self, reason: str, *, where: str, got: object = None, expected: object = None) -> None:
-        super().__init__(describe(reason, where=where, got=got, expected=expected))
-        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ CHUNK: Final = 4096  # messages between two compactions: their orders stay in th
 MOST_LEVELS: Final = 1 << 24
 _PACKED: Final = 8 * kernel.EVENT_FIELDS
 _PACK: Final = struct.Struct(f"={kernel.EVENT_FIELDS}q").pack_into  # refuses what is no int64
-_SUBMIT, _NONE, _NEVER = np.array([SUBMIT]), np.array([-1]), np.array([NEVER])
 
 
 class OrderBook:
@@ -106,15 +105,14 @@ class OrderBook:
         self._levels, self._shift, self._pools = levels, shift, pools
         self._state = state
         self._scalars = memoryview(state)  # reads one number in half of numpy's time
-        self._orders = np.zeros((0, kernel.ORDER_FIELDS), dtype=np.int64)
-        self._fills = np.zeros((0, kernel.FILL_FIELDS), dtype=np.int64)
-        self._queues = np.zeros((ladders << shift, 2), dtype=np.int32)
+        self._orders = np.zeros(0, dtype=np.int64)
+        self._fills = _room_for_fills(0)
+        self._queues = np.zeros(2 * ladders << shift, dtype=np.int32)
         words = ladders << (shift - kernel.WORD)
         self._bits = np.zeros(words + (words >> kernel.WORD), dtype=np.int64)
-        self._tops = np.full(ladders, kernel.NOTHING, dtype=np.int64)
+        self._tops = np.full((2, pools), kernel.NOTHING, dtype=np.int64)
         self._sent = np.zeros(0, dtype=np.int64)
         self._event = np.zeros((kernel.EVENT_FIELDS, 1), dtype=np.int64)
-        self._table = np.zeros((kernel.EVENT_FIELDS, CHUNK), dtype=np.int64)
         self._given = given
         self._capacity: IntArray | None = None
         self._room = np.zeros((pools, pools) if capacity is not None else (1, 1), dtype=np.int64)
@@ -230,15 +228,15 @@ class OrderBook:
         """
         count = np.size(owner)
         columns = Events(
-            kind=np.broadcast_to(_SUBMIT, count),
-            order_id=np.broadcast_to(_NONE, count),
+            kind=np.zeros(count, dtype=np.int64),  # SUBMIT
+            order_id=np.zeros(count, dtype=np.int64),
             owner=_column("owner", owner),
             side=_column("side", side),
             pool=_column("pool", pool),
             price=_column("price", price),
             quantity=_column("quantity", quantity),
             tif=_tif_codes(tif, count),
-            expiry=np.broadcast_to(_NEVER, count) if expiry is None else _per_order("expiry", expiry, count),
+            expiry=_per_order("expiry", NEVER if expiry is None else expiry, count),
         )
         return self._apply(_equal_lengths(columns, count))
 
@@ -322,8 +320,8 @@ class OrderBook:
             When no order ever had this id.
         """
         _whole("order_id", order_id, 0, self._scalars[kernel.NEXT_ID] - 1)
-        row = kernel.find(order_id, self._state, self._orders)
-        return None if row < 0 else self._show(self._orders[row].tolist())
+        start = kernel.find(order_id, self._state, self._orders)
+        return None if start < 0 else self._show(self._orders[start : start + kernel.ORDER_FIELDS].tolist())
 
     def orders(self) -> list[Order]:
         """Return all resting orders in order of id."""
@@ -356,58 +354,48 @@ class OrderBook:
         if scalars[kernel.USED] == len(self._orders):
             self._reserve(1)
         if scalars[kernel.RATE]:
-            self._count_owner(event[kernel.E_OWNER])
+            self._count_owner(event[2])
         count = kernel.run_one(*self._arrays, self._event)
         if count > 0:
-            return [Fill(*row[:-1]) for row in self._fills[:count].tolist()]
+            return self._listed(count)
         if count < 0:
-            raise self._refusal(-1 - count, event[(-1 - count) & 15])
+            raise self._refusal(-1 - count, event[-1 - count])
         return []
 
-    def _apply(self, columns: Events) -> Fills:
+    def _apply(self, events: Events) -> Fills:
         """Check all events, then apply them a chunk at a time; return their fills."""
-        count = len(columns.kind)
-        next_id, total = self._scalars[kernel.NEXT_ID], self._scalars[kernel.OPEN]
-        for first in range(0, count, CHUNK):
-            events = self._load(columns, first)
-            size = min(CHUNK, count - first)
-            bad, next_id, total = kernel.first_bad(self._state, events, size, next_id, total)
-            if bad >= 0:
-                row = first + (bad >> 4)
-                raise self._refusal(bad, int(columns[bad & 15][row]), f"row {row}")
+        count = len(events.kind)
+        bad = kernel.first_bad(self._state, *events[:-1])
+        if bad >= 0:
+            row, field = bad >> 4, bad & 15
+            raise self._refusal(field, int(events[field][row]), f"row {row}")
         if self._scalars[kernel.RATE] and count:
-            self._count_owner(int(columns.owner.max()))
-        parts = []
+            self._count_owner(int(events.owner.max()))
+        # Every fill ends an order that was there, one that came, or a pair's capacity
+        most = self._scalars[kernel.LIVE] + count + self._pools**2
+        fills = self._fills if most <= self._fills.shape[1] else _room_for_fills(most)
+        self._state[kernel.FILLS] = 0
         for first in range(0, count, CHUNK):
-            events = self._load(columns, first) if count > CHUNK else self._table
-            size = min(CHUNK, count - first)
-            self._reserve(size)
-            kernel.run(*self._arrays, events, size, first)
-            filled = self._scalars[kernel.FILLS]
-            if filled:
-                parts.append(np.ascontiguousarray(self._fills[:filled].T))
-        if not parts:
-            return Fills.empty()
-        return Fills(*(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)))
+            last = min(first + CHUNK, count)
+            self._reserve(last - first)
+            kernel.run(*self._arrays[:-1], fills, *events, first, last)
+        filled = fills[:, : self._scalars[kernel.FILLS]]
+        return Fills(*(filled.copy() if fills is self._fills else filled))
 
-    def _load(self, columns: Events, first: int) -> IntArray:
-        """Copy a chunk of the events side by side, where the processor's cache holds them."""
-        size = min(CHUNK, len(columns.kind) - first)
-        for row, column in zip(self._table, columns, strict=True):
-            row[:size] = column[first : first + size]
-        return self._table
+    def _listed(self, count: int) -> list[Fill]:
+        """Return the first fills of the buffer as records."""
+        return [Fill(*fill) for fill in zip(*self._fills[:-1, :count].tolist(), strict=True)]
 
     def _reserve(self, count: int) -> None:
         """Make room for `count` more orders: drop the dead ones and, when the living need it, grow."""
-        used, live, rows = self._scalars[kernel.USED], self._scalars[kernel.LIVE], len(self._orders)
-        if used + count <= rows:
+        size = count * kernel.ORDER_FIELDS
+        if self._scalars[kernel.USED] + size <= len(self._orders):
             return
+        live = self._scalars[kernel.LIVE]
         target = self._orders
-        if 2 * (live + count) > rows:
-            target = np.zeros((4 * (live + max(count, 256)), kernel.ORDER_FIELDS), dtype=np.int64)
-            # Every fill ends an order that was there, one that came, or a pair's capacity
-            most = 2 * len(target) + self._pools**2
-            self._fills = np.empty((most, kernel.FILL_FIELDS), dtype=np.int64)
+        if 2 * (live + count) * kernel.ORDER_FIELDS > len(target):
+            target = np.zeros(4 * (live + max(count, 256)) * kernel.ORDER_FIELDS, dtype=np.int64)
+            self._fills = _room_for_fills(len(target) // kernel.ORDER_FIELDS + self._pools**2)
         kernel.compact(self._state, self._orders, self._queues, target)
         self._orders = target
         self._collect()
@@ -452,18 +440,18 @@ class OrderBook:
     def _sweep(self) -> list[Fill]:
         """Match resting orders until none cross; return the fills."""
         self._reserve(1)
-        kernel.sweep(*self._arrays)
-        return [Fill(*row[:-1]) for row in self._fills[: self._scalars[kernel.FILLS]].tolist()]
+        kernel.sweep(*self._arrays[:-2], self._fills)
+        return self._listed(self._scalars[kernel.FILLS])
 
     def _best_rung(self, pool: int | None, side: int) -> int | None:
         """Return the lowest rung in use on one side of a pool, or of all pools."""
-        tops = self._tops[side * self._pools : (side + 1) * self._pools]
+        tops = self._tops[side]
         best = int(tops.min() if pool is None else tops[self._pool(pool)])
         return None if best == kernel.NOTHING else best >> self._shift
 
     def _resting(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return ladder, rung and row of every resting order, shapes [orders], [orders], [orders, fields]."""
-        rows = self._orders[: self._scalars[kernel.USED]]
+        rows = self._orders[: self._scalars[kernel.USED]].reshape(-1, kernel.ORDER_FIELDS)
         rows = rows[rows[:, kernel.QUANTITY] > 0]
         ladder = rows[:, kernel.RUNG] >> self._shift
         return ladder, rows[:, kernel.RUNG] - (ladder << self._shift), rows
@@ -488,21 +476,21 @@ class OrderBook:
         """Return a pool's number, checked."""
         return _whole("pool", pool, 0, self._pools - 1)
 
-    def _refusal(self, bad: int, got: object, where: str = "order") -> OrderError:
-        """Return the error for the field the kernel names in the low bits of `bad`."""
-        field = bad & 15
+    def _refusal(self, field: int, got: object, where: str = "order") -> OrderError:
+        """Return the error for a field of an event."""
         expected = {
-            kernel.E_KIND: "SUBMIT, CANCEL, REPLACE or EXPIRE",
-            kernel.E_ID: "the id of an order submitted before",
-            kernel.E_OWNER: f"0 to {kernel.MOST_OWNERS - 1} where a rate limit is set",
-            kernel.E_SIDE: "BID (1) or ASK (-1)",
-            kernel.E_POOL: f"0 to {self._pools - 1}",
-            kernel.E_PRICE: f"1 to {self._levels - 1} ticks",
-            kernel.E_QUANTITY: f"1 or more, and no more than {NEVER // self._levels} in the whole book",
-            kernel.E_TIF: ", ".join(TIME_IN_FORCE),
+            "kind": "SUBMIT, CANCEL, REPLACE or EXPIRE",
+            "order_id": "the id of an order submitted before",
+            "owner": f"0 to {kernel.MOST_OWNERS - 1} where a rate limit is set",
+            "side": "BID (1) or ASK (-1)",
+            "pool": f"0 to {self._pools - 1}",
+            "price": f"1 to {self._levels - 1} ticks",
+            "quantity": f"1 or more, and no more than {NEVER // self._levels} in the whole book",
+            "tif": ", ".join(TIME_IN_FORCE),
         }
+        name = Events._fields[field]
         return OrderError(
-            describe(f"{Events._fields[field]} out of range", where=where, got=got, expected=expected[field])
+            describe(f"{name} out of range", where=where, got=got, expected=expected[name])
         )
 
 
@@ -529,13 +517,18 @@ def _not_whole(event: tuple[object, ...]) -> OrderError:
     return OrderError(describe(f"{name} is no whole number", where="order", got=value, expected="an int64"))
 
 
+def _room_for_fills(count: int) -> IntArray:
+    """Return a buffer for `count` fills; the system gives the memory as it is written to."""
+    return np.empty((kernel.FILL_FIELDS, count), dtype=np.int64)
+
+
 def _column(name: str, values: npt.ArrayLike) -> IntArray:
     """Return values as int64, shape [orders]; refuse what is not whole, naming the row."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise OrderError(describe(f"{name} is no column", got=array.shape, expected="one dimension"))
     if array.dtype == np.int64:
-        return array
+        return np.ascontiguousarray(array)
     return _exact(name, array)
 
 
@@ -563,8 +556,9 @@ def _exact(name: str, array: npt.NDArray[np.generic]) -> IntArray:
 
 def _per_order(name: str, values: Integers, count: int) -> IntArray:
     """Return one value for each order, of a column or of one value for all."""
-    array = np.asarray(values)
-    return _column(name, array) if array.ndim else np.broadcast_to(_exact(name, array[None]), count)
+    if isinstance(values, int):
+        return np.full(count, _whole(name, values, -NEVER, NEVER), dtype=np.int64)
+    return _column(name, values)
 
 
 def _tif_codes(tif: str | Iterable[str], count: int) -> IntArray:
@@ -573,8 +567,9 @@ def _tif_codes(tif: str | Iterable[str], count: int) -> IntArray:
     for row, name in enumerate(names):
         if name not in TIME_IN_FORCE:
             raise _unknown_tif(name, f"row {row}")
-    codes = np.array([TIME_IN_FORCE[name] for name in names], dtype=np.int64)
-    return np.broadcast_to(codes, count) if isinstance(tif, str) else codes
+    if isinstance(tif, str):
+        return np.full(count, TIME_IN_FORCE[tif], dtype=np.int64)
+    return np.array([TIME_IN_FORCE[name] for name in names], dtype=np.int64)
 
 
 def _unknown_tif(name: str, where: str = "order") -> OrderError:

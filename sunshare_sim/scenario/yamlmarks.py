@@ -14,7 +14,7 @@ import yaml
 from sunshare_sim.errors import did_you_mean
 from sunshare_sim.scenario.problems import KeyPath, Place, Problem, shown
 
-MOST_VALUES: Final = 2_000_000
+MOST_VALUES: Final = 1_000_000
 DEEPEST: Final = 50
 MERGE: Final = "<<"
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -163,7 +163,7 @@ def _syntax_problem(error: yaml.YAMLError, place: Place, text: str) -> Problem:
 
 
 def _mark(place: Place, mark: Any) -> Place:
-    return place._replace(line=mark.line + 1, column=mark.column + 1)
+    return Place(place.source, mark.line + 1, mark.column + 1, place.folder)
 
 
 def _is_empty(node: yaml.Node) -> bool:

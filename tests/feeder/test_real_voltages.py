@@ -26,7 +26,9 @@ def sweep_voltages(feeder, power_kva, source_pu):
     return np.abs(voltage)
 
 
-@pytest.mark.parametrize("name", ["cigre_lv", "kerber_dorfnetz", "kerber_vorstadtnetz_kabel_1", "1-LV-semiurb4--0-sw"])
+@pytest.mark.parametrize(
+    "name", ["cigre_lv", "kerber_dorfnetz", "kerber_vorstadtnetz_kabel_1", "1-LV-semiurb4--0-sw"]
+)
 def test_voltages_are_pandapowers(name):
     import pandapower
     import simbench

@@ -37,8 +37,12 @@ def net(pp):
     for start, end, n in ((2, 3, 2), (3, 4, 1), (2, 4, 1)):
         pp.create_line_from_parameters(net, start, end, 0.2, 0.5, 0.1, 0, 0.2, parallel=n)
     pp.create_switch(net, 2, 2, et="l", closed=False)  # opens the ring
+    pp.create_line_from_parameters(
+        net, 1, 2, 0.01, 0.5, 0.1, 0, 0.2
+    )  # bridged by the switch between its ends
     pp.create_load(net, 4, 0.003, scaling=0.5, name="home")
     pp.create_load(net, 3, 0.009, in_service=False)
+    pp.create_asymmetric_load(net, 3, p_a_mw=0.001, p_b_mw=0.0, p_c_mw=0.002, name="two phases")
     return net
 
 
@@ -58,7 +62,11 @@ def test_conversion(net):
     station = tables["transformers"].iloc[0]
     assert (station.hv_bus, station.lv_bus, station.sn_kva, station.vk_percent) == (0, 1, 500.0, 4.0)
     loads = tables["loads"]
-    assert (loads.name.tolist(), loads.bus.tolist(), loads.p_kw.tolist()) == (["home"], [3], [1.5])
+    assert (loads.name.tolist(), loads.bus.tolist(), loads.p_kw.tolist()) == (
+        ["home", "two phases"],
+        [3, 2],
+        [1.5, 3.0],
+    )
     assert loads.annual_kwh.isna().all()
 
 
@@ -74,6 +82,7 @@ def test_conversion_refuses_what_it_cannot_express(pp, net):
         from_pandapower(net, where="n")
     net.impedance = net.impedance.iloc[:0]
     net.load.in_service = False
+    net.asymmetric_load.in_service = False
     with pytest.raises(InputError, match=r"n: a grid without loads"):
         from_pandapower(net, where="n")
 

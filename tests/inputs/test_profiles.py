@@ -261,7 +261,8 @@ def test_files_that_cannot_be_read(path, tmp_path):
 def test_rows_of_the_wrong_length(path):
     write(path, *changed(7, "1,2", "a"))
     with pytest.raises(
-        InputError, match=r"line 9: more values than the 2 columns; got '2'; expected numbers with a decimal point"
+        InputError,
+        match=r"line 9: more values than the 2 columns; got '2'; expected numbers with a decimal point",
     ):
         read(path)
     write(path, *changed(7, "1", "a"))
