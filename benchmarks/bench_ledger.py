@@ -8,18 +8,22 @@ hashing beside SHA-256 of the same bytes in one call. CPU seconds of one thread,
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
-from sunshare_sim.ledger.audit import verify_chain
-from sunshare_sim.ledger.billing import Accumulators, bill_slot
-from sunshare_sim.ledger.chain import Chain, receipts_array, receipts_bytes
+from sunshare_sim.ledger.authorities import Authorities
+from sunshare_sim.ledger.billing import Accumulators, RetailParts, bill_slot
+from sunshare_sim.ledger.chain import Audit, Chain, readings_bytes, receipts_array, receipts_bytes
+from sunshare_sim.ledger.files import Genesis, LedgerWriter
 from sunshare_sim.ledger.settlement import Ledger, Trades
+from sunshare_sim.ledger.verify import verify
 
-HOMES, SLOT_TRADES, MANY = 1000, 300, 1_000_000
+HOMES, SLOT_TRADES, SLOTS, MANY = 1000, 300, 2000, 1_000_000
 PRICES = (396_000, 78_600)
 
 
@@ -105,27 +109,75 @@ def slot(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
 
 
 def hashing(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
-    """Print the rates of receipts, blocks and verification."""
+    """Print the rates of receipts, blocks and verification beside the limits of SHA-256 in the same run."""
     trades, status = make_trades(SLOT_TRADES, net, rng), np.zeros(SLOT_TRADES, dtype=np.int64)
     rows = receipts_array(1, trades, status)
-    data, chain, count = receipts_bytes(rows), Chain("bench"), 1000
-    blocks = [chain.append(0, 1, data) for _ in range(count)]
-    receipts = np.tile(rows, (count, 1))
-    blob = receipts_bytes(receipts)
+    data, count = receipts_bytes(rows), 300
+    signers = Authorities.from_seed(1)
+    tree, signed = Chain("bench"), Chain("bench", authorities=signers)
+    digest, blob = Chain("bench", audit="block"), data * count
+    messages = [bytes(65) for _ in range(SLOT_TRADES)]
     rates = {
         "receipts_array + bytes": (
             lambda: receipts_bytes(receipts_array(1, trades, status)),
             SLOT_TRADES,
             1000,
         ),
-        "Chain.append": (lambda: chain.append(0, 1, data), SLOT_TRADES, 1000),
-        "verify_chain": (lambda: verify_chain(blocks, receipts, "bench"), SLOT_TRADES * count, 1),
-        "SHA-256, one call": (lambda: sha256(blob).digest(), SLOT_TRADES * count, 1),
+        "block, audit: trade": (lambda: tree.append(0, 1, data), SLOT_TRADES, 100),
+        "  with Ed25519": (lambda: signed.append(0, 1, data), SLOT_TRADES, 100),
+        "  limit: 2 calls of SHA-256": (
+            lambda: [sha256(m).digest() for m in messages + messages],
+            SLOT_TRADES,
+            100,
+        ),
+        "block, audit: block": (lambda: digest.append(0, 1, data), SLOT_TRADES, 1000),
+        "  limit: SHA-256, one call": (lambda: sha256(blob).digest(), SLOT_TRADES * count, 1),
     }
     print(f"hashing, blocks of {SLOT_TRADES} receipts of 64 bytes")
     for name, (work, made, calls) in rates.items():
         spent = seconds(work, repeat, calls)
-        print(f"  {name:24s} {made / spent / 1e6:6.1f} M receipts/s  {64 * made / spent / 1e6:7.0f} MB/s")
+        print(f"  {name:28s} {made / spent / 1e6:6.2f} M trades/s  {64 * made / spent / 1e6:7.0f} MB/s")
+
+
+def auditing(rng: np.random.Generator, repeat: int) -> None:
+    """Print the rate of writing and of verifying a whole ledger folder."""
+    for audit in ("trade", "block"):
+        with tempfile.TemporaryDirectory() as place:
+            run = Path(place)
+            start = time.process_time()
+            count = write_run(run, rng, audit)
+            wrote = time.process_time() - start
+            spent = seconds(lambda run=run: verify(run), min(repeat, 3))
+            size = sum(path.stat().st_size for path in (run / "ledger").iterdir())
+        what = f"a folder of {SLOTS} slots, {HOMES:,} homes, {count:,} trades, audit: {audit}"
+        made, checked = count / wrote / 1e6, count / spent / 1e6
+        print(
+            f"{what}: {size / count:.0f} bytes a trade, made at {made:.2f}, verified at {checked:.2f} M trades/s"
+        )
+
+
+def write_run(run: Path, rng: np.random.Generator, audit: Audit) -> int:
+    """Write a ledger folder of many slots and return how many trades it has."""
+    signers, parts = Authorities.from_seed(1), RetailParts(100_000, 50_000, 190_000, 0)
+    keys = tuple(key.hex() for key in signers.public_keys)
+    genesis = Genesis("bench", HOMES, SLOTS, 10**12, parts, audit, "ed25519", keys)
+    writer, ledger = LedgerWriter(run / "ledger", genesis, signers), Ledger(HOMES)
+    chain = Chain(genesis.text(), audit=audit, authorities=signers)
+    for home in range(HOMES):
+        ledger.fund(home, 10**12)
+    count = 0
+    for number in range(SLOTS):
+        net = rng.integers(-1_000_000, 1_000_000, HOMES)
+        trades = make_trades(SLOT_TRADES, net, rng)
+        ledger.register_injections(number, np.maximum(-net, 0))
+        status = ledger.settle_batch(ledger.oracle, trades)
+        ledger.deliver(net)
+        rows = receipts_array(number, trades, status)
+        writer.slot(net, PRICES, rows)
+        writer.block(chain.append(number, number, rows, readings=readings_bytes(net, *PRICES)))
+        count += SLOT_TRADES
+    writer.finish()
+    return count
 
 
 def main() -> None:
@@ -139,6 +191,7 @@ def main() -> None:
     settlement(rng, net, repeat)
     slot(rng, net, repeat)
     hashing(rng, net, repeat)
+    auditing(rng, repeat)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The contract between a strategy and the market: what it sees (`View`), what it says (`Quotes`), how it is found.
 
-A strategy acts on a cohort, all homes that share it, as arrays; it never sees the simulation's state. Its parameters are a
-frozen dataclass; what it learns lies in arrays with one row a home, made by `start`, kept by the desk (or the
+A strategy acts on a cohort, all homes that share it, as arrays; it never sees the simulation's state. Its parameters
+are a frozen dataclass; what it learns lies in arrays with one row a home, made by `start`, kept by the desk (or the
 laboratory) and handed in as `view.memory`. So a strategy pickles, and one home alone gets what it gets in a cohort.
 """
 
@@ -21,6 +21,10 @@ _BUILT_IN: Final = (
     "adaptive_aggressive",
     "basic",
     "gjerstad_dickhaut",
+    "predictive",
+    "roth_erev",
+    "rules",
+    "set_and_forget",
     "shaver",
     "zero_intelligence",
     "zip",
@@ -57,22 +61,21 @@ class Tape(NamedTuple):
     quantity: FloatArray
     taken_at: FloatArray = NOTHING
 
-    def shouts(self, count: int, homes: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def shouts(self, count: int, homes: int) -> FloatArray:
         """Return side, price and `taken_at` of up to `count` orders, evenly spaced up to the last one.
 
         Returns
         -------
-        tuple of FloatArray
-            Each read-only, shape [orders, homes], oldest first.
+        FloatArray
+            Read-only, shape [3, orders, homes], oldest first.
         """
         last = len(self.order_price) - 1
         rows = np.unique(np.linspace(last, 0, count).astype(np.int64)) if last >= count else slice(None)
         taken = self.taken_at if self.taken_at.size else np.full(self.order_price.shape, np.nan)
-        columns = []
-        for column in (self.side, self.order_price, taken):
-            values = np.asarray(column, dtype=np.float64)[rows]
-            columns.append(np.broadcast_to(values if values.ndim > 1 else values[:, None], (len(values), homes)))
-        return columns[0], columns[1], columns[2]
+        columns = np.stack([self.side[rows], self.order_price[rows], taken[rows]])
+        if columns.ndim == 2:
+            columns = columns[:, :, None]
+        return np.broadcast_to(columns, (*columns.shape[:2], homes))
 
 
 NO_TAPE: Final = Tape(NO_SIDES, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
@@ -87,10 +90,11 @@ class View:
     slot : int
         Number of the slot.
     net_kwh : FloatArray
-        What each home has still to trade [kWh]: its metered net, less what it has traded in the slot's earlier rounds; > 0
-        is a deficit, < 0 a surplus; shape [homes].
+        What each home has still to trade [kWh]: its metered net, less what it has traded in the slot's earlier
+        rounds; > 0 is a deficit, < 0 a surplus; shape [homes].
     side : FloatArray
-        +1 where the home's meter shows a deficit, -1 a surplus, 0 neither; the same in all rounds of a slot; shape [homes].
+        +1 where the home's meter shows a deficit, -1 a surplus, 0 neither; the same in all rounds of a slot; shape
+        [homes].
     soc_kwh : FloatArray
         Energy in each home's own battery [kWh]; shape [homes].
     retail_price, feed_in_price : float or FloatArray
@@ -104,8 +108,8 @@ class View:
         The cohort's own stream. Draw for every home, needed or not, so that runs stay paired; one draw of shape
         [homes, ...] a call, so that homes asked one by one get the same numbers.
     best_bid, best_ask : float or FloatArray
-        The best standing orders within the home's reach [currency/kWh]: what the best bid would leave it after charges,
-        what the best ask would cost it with charges; NaN where there is none.
+        The best standing orders [currency/kWh], NaN where there is none: of the other side, what the best bid would
+        leave it after charges or the best ask cost it with charges; of its own side, what its rivals quote.
     tape : Tape
         What the market made public last: the round before this one.
     memory : Any
@@ -114,6 +118,10 @@ class View:
         Step of the market's prices [currency/kWh]; 0 where it does not matter.
     round : int
         Number of the round in the slot.
+    hour : float
+        Local time of day at the start of the slot [h].
+    gain : float or FloatArray
+        In `learn`: what each home's own trades of the round saved or earned it against the grid [currency].
     """
 
     slot: int
@@ -131,6 +139,8 @@ class View:
     memory: Any = None
     tick: float = 0.0
     round: int = 0
+    hour: float = 0.0
+    gain: Each = 0.0
 
     @property
     def limit_price(self) -> FloatArray:
@@ -139,10 +149,11 @@ class View:
 
     def of(self, rows: slice | IntArray) -> "View":
         """Return the view of some of the homes; with a slice, its memory is theirs too, not a copy."""
-        own = {name: _rows(getattr(self, name), rows) for name in _PER_HOME}
+        own: dict[str, Any] = {name: _rows(getattr(self, name), rows) for name in _PER_HOME}
         tape = self.tape
         if tape.order_price.ndim > 1:
-            tape = Tape(*(column[:, rows] if column.ndim > 1 else column for column in tape))
+            columns: list[Any] = [column[:, rows] if column.ndim > 1 else column for column in tape]
+            tape = Tape(*columns)
         memory = None if self.memory is None else type(self.memory)(*(each[rows] for each in self.memory))
         return replace(self, tape=tape, memory=memory, **own)
 
@@ -156,6 +167,7 @@ _PER_HOME: Final = (
     "last_price",
     "best_bid",
     "best_ask",
+    "gain",
 )
 
 
@@ -193,7 +205,7 @@ class Strategy:
         How many orders back it looks in `view.tape`.
     """
 
-    keeps_limit: ClassVar[bool] = True
+    keeps_limit: ClassVar[bool] = False
     history: ClassVar[int] = 0
 
     def start(self, homes: int, rng: np.random.Generator) -> Any:  # noqa: ARG002 - the contract
@@ -208,9 +220,7 @@ class Strategy:
         StrategyError
             When the strategy does not define it.
         """
-        raise StrategyError(
-            describe(f"{type(self).__name__} must define quote(view)", where="strategy", expected="Quotes")
-        )
+        raise StrategyError(describe("a strategy must define quote(view)", where=type(self).__name__))
 
     def learn(self, view: View, tape: Tape) -> None:
         """Take in what a round made public, `view` being what the homes know after it; by default nothing."""

@@ -91,6 +91,74 @@ class Flow(NamedTuple):
 
 
 @kernel
+def _start(tree: Tree, out_start: FloatArray) -> None:
+    """Write the voltage of each row without any load, for a source of 1."""
+    for row in range(out_start.size):
+        parent = tree.parent[row]
+        out_start[row] = 1.0 if parent < 0 else out_start[parent] / tree.ratio[row]
+
+
+@kernel
+def _draw(power: ComplexArray, voltage: ComplexArray, out_current: ComplexArray) -> bool:
+    """Write the current conj(s / v) of each load, given conj(s); return whether no voltage has collapsed."""
+    for row in range(power.size):
+        v = voltage[row]
+        square = v.real * v.real + v.imag * v.imag
+        if not square > COLLAPSED:  # also catches NaN
+            return False
+        out_current[row] = power[row] * v / square
+    return True
+
+
+@kernel
+def _sum_up(tree: Tree, current: ComplexArray) -> None:
+    """Add the current of each row to that of the row above, from the ends inward."""
+    for row in range(tree.bus.size - 1, -1, -1):
+        if tree.parent[row] >= 0:
+            current[tree.parent[row]] += current[row] / tree.ratio[row]
+
+
+@kernel
+def _move_down(
+    tree: Tree, z: ComplexArray, source: float, current: ComplexArray, voltage: ComplexArray
+) -> float:
+    """Recompute voltages from the roots outward in place; return the largest change."""
+    change = 0.0
+    for row in range(tree.bus.size):
+        parent = tree.parent[row]
+        above = complex(source, 0.0) if parent < 0 else voltage[parent] / tree.ratio[row]
+        moved = above - z[row] * current[row]
+        change = max(change, abs(moved.real - voltage[row].real), abs(moved.imag - voltage[row].imag))
+        voltage[row] = moved
+    return change
+
+
+@kernel
+def _write(tree: Tree, voltage: ComplexArray, current: ComplexArray, slot: int, out: Flow) -> None:
+    """Write a slot's result; NaN where it did not converge."""
+    factor = 1.0 if out.sweeps[slot] != DIVERGED else np.nan
+    lowest, root = np.inf, 0
+    for row in range(tree.bus.size):
+        bus, branch = tree.bus[row], tree.branch[row]
+        v, i = voltage[row], current[row]
+        size = abs(v)
+        if not size >= lowest:
+            lowest = size
+            out.worst_bus[slot] = bus
+        through = v * i.conjugate() * factor
+        out.voltage_pu[slot, bus] = size * factor
+        if branch >= 0:
+            out.current_a[slot, branch] = abs(i) * tree.amperes[row] * factor
+            out.power_kw[slot, branch] = through.real
+            out.power_kvar[slot, branch] = through.imag
+            out.losses_kw[slot, branch] = tree.r_pu[row] * (i.real * i.real + i.imag * i.imag) * factor
+        else:
+            out.slack_kw[slot, root] = through.real
+            out.slack_kvar[slot, root] = through.imag
+            root += 1
+
+
+@kernel
 def sweep_balanced(
     tree: Tree,
     p_kw: FloatArray,
@@ -118,67 +186,124 @@ def sweep_balanced(
     """
     rows = tree.bus.size
     tolerance, most = stop
-    voltage, current, start = (
-        np.empty(rows, np.complex128),
-        np.empty(rows, np.complex128),
-        np.empty(rows, np.float64),
-    )
-    z, demand = np.empty(rows, np.complex128), np.empty(rows, np.complex128)
+    start = np.empty(rows)
+    voltage, current = np.empty(rows, np.complex128), np.empty(rows, np.complex128)
+    z, power = np.empty(rows, np.complex128), np.empty(rows, np.complex128)
+    _start(tree, start)
     for row in range(rows):
-        parent = tree.parent[row]
-        start[row] = 1.0 if parent < 0 else start[parent] / tree.ratio[row]
         z[row] = complex(tree.r_pu[row], tree.x_pu[row])
     for slot in range(p_kw.shape[0]):
-        source = source_pu[slot]
         for row in range(rows):
             bus = tree.bus[row]
-            demand[row] = complex(p_kw[slot, bus], -q_kvar[slot, bus])
-            voltage[row] = complex(source * start[row], 0.0)
-        sweeps, change = 0, np.inf
-        while change > tolerance and sweeps < most:
-            for row in range(rows):
-                v = voltage[row]
-                square = v.real * v.real + v.imag * v.imag
-                if not square > COLLAPSED:  # also catches NaN
-                    sweeps = most
-                    break
-                current[row] = demand[row] * v / square  # conj(s / v)
-            if sweeps == most:
-                change = np.inf
+            power[row] = complex(p_kw[slot, bus], -q_kvar[slot, bus])
+            voltage[row] = complex(source_pu[slot] * start[row], 0.0)
+        out.sweeps[slot] = DIVERGED
+        for sweep in range(most):
+            if not _draw(power, voltage, current):
                 break
-            for row in range(rows - 1, -1, -1):
-                if tree.parent[row] >= 0:
-                    current[tree.parent[row]] += current[row] / tree.ratio[row]
-            change = 0.0
-            for row in range(rows):
-                parent = tree.parent[row]
-                above = complex(source, 0.0) if parent < 0 else voltage[parent] / tree.ratio[row]
-                moved = above - z[row] * current[row]
-                change = max(change, abs(moved.real - voltage[row].real), abs(moved.imag - voltage[row].imag))
-                voltage[row] = moved
-            sweeps += 1
-        converged = change <= tolerance
-        out.sweeps[slot] = sweeps if converged else DIVERGED
-        lowest, root = np.inf, 0
-        for row in range(rows):
-            bus, branch = tree.bus[row], tree.branch[row]
-            v, i = voltage[row], current[row]
-            size = abs(v)
+            _sum_up(tree, current)
+            if _move_down(tree, z, source_pu[slot], current, voltage) <= tolerance:
+                out.sweeps[slot] = sweep + 1
+                break
+        _write(tree, voltage, current, slot, out)
+
+
+@kernel
+def _draw_phases(power: ComplexArray, voltage: ComplexArray, out_current: ComplexArray) -> bool:
+    """Do as `_draw` by phase; powers are per unit on a third of 1 kVA, a phase without load draws nothing."""
+    for row in range(power.shape[0]):
+        for phase in range(3):
+            s, v = power[row, phase], voltage[row, phase]
+            square = v.real * v.real + v.imag * v.imag
+            if s == 0.0:
+                out_current[row, phase] = 0.0
+            elif square > COLLAPSED:
+                out_current[row, phase] = s * v / square
+            else:
+                return False
+    return True
+
+
+@kernel
+def _sum_up_phases(tree: Tree, current: ComplexArray) -> None:
+    """Do as `_sum_up` by phase; a delta winding keeps the third that all phases share."""
+    for row in range(tree.bus.size - 1, -1, -1):
+        parent = tree.parent[row]
+        if parent < 0:
+            continue
+        kept = 0.0j
+        if tree.blocks_zero[row]:
+            kept = (current[row, 0] + current[row, 1] + current[row, 2]) / 3.0
+        for phase in range(3):
+            current[parent, phase] += (current[row, phase] - kept) / tree.ratio[row]
+
+
+@kernel
+def _move_down_phases(
+    tree: Tree,
+    impedances: tuple[ComplexArray, ComplexArray],
+    source: ComplexArray,
+    current: ComplexArray,
+    voltage: ComplexArray,
+) -> float:
+    """Do as `_move_down` by phase; `impedances` are that of a phase alone and what the summed current adds."""
+    z, coupling = impedances
+    change = 0.0
+    for row in range(tree.bus.size):
+        parent = tree.parent[row]
+        summed = coupling[row] * (current[row, 0] + current[row, 1] + current[row, 2])
+        kept = 0.0j
+        if tree.blocks_zero[row]:
+            kept = (voltage[parent, 0] + voltage[parent, 1] + voltage[parent, 2]) / 3.0
+        for phase in range(3):
+            above = source[phase] if parent < 0 else (voltage[parent, phase] - kept) / tree.ratio[row]
+            moved = above - z[row] * current[row, phase] - summed
+            old = voltage[row, phase]
+            change = max(change, abs(moved.real - old.real), abs(moved.imag - old.imag))
+            voltage[row, phase] = moved
+    return change
+
+
+@kernel
+def _write_phases(
+    tree: Tree,
+    impedances: tuple[ComplexArray, ComplexArray],
+    voltage: ComplexArray,
+    current: ComplexArray,
+    slot: int,
+    out: Flow,
+) -> None:
+    """Write a slot's result by phase; NaN where it did not converge."""
+    z, coupling = impedances
+    factor = 1.0 if out.sweeps[slot] != DIVERGED else np.nan
+    lowest, root = np.inf, 0
+    for row in range(tree.bus.size):
+        bus, branch = tree.bus[row], tree.branch[row]
+        v, i = voltage[row], current[row]
+        summed = i[0] + i[1] + i[2]
+        power, lost, highest = 0.0j, 0.0, 0.0
+        for phase in range(3):
+            size = abs(v[phase])
             if not size >= lowest:
                 lowest = size
                 out.worst_bus[slot] = bus
-            through = v * i.conjugate()
-            lost = tree.r_pu[row] * (i.real * i.real + i.imag * i.imag)
-            out.voltage_pu[slot, bus] = size if converged else np.nan
-            if branch >= 0:
-                out.current_a[slot, branch] = abs(i) * tree.amperes[row] if converged else np.nan
-                out.power_kw[slot, branch] = through.real if converged else np.nan
-                out.power_kvar[slot, branch] = through.imag if converged else np.nan
-                out.losses_kw[slot, branch] = lost if converged else np.nan
-            else:
-                out.slack_kw[slot, root] = through.real if converged else np.nan
-                out.slack_kvar[slot, root] = through.imag if converged else np.nan
-                root += 1
+            out.voltage_pu[slot, bus, phase] = size * factor
+            power += v[phase] * i[phase].conjugate() / 3.0
+            lost += ((z[row] * i[phase] + coupling[row] * summed) * i[phase].conjugate()).real / 3.0
+            highest = max(highest, abs(i[phase]))
+        one = abs(v[0] + TURN * v[1] + TURN.conjugate() * v[2])
+        two = abs(v[0] + TURN.conjugate() * v[1] + TURN * v[2])
+        out.unbalance[slot, bus] = np.divide(two, one) * factor
+        if branch >= 0:
+            out.current_a[slot, branch] = highest * tree.amperes[row] * factor
+            out.neutral_a[slot, branch] = abs(summed) * tree.amperes[row] * factor
+            out.power_kw[slot, branch] = power.real * factor
+            out.power_kvar[slot, branch] = power.imag * factor
+            out.losses_kw[slot, branch] = lost * factor
+        else:
+            out.slack_kw[slot, root] = power.real * factor
+            out.slack_kvar[slot, root] = power.imag * factor
+            root += 1
 
 
 @kernel
@@ -192,98 +317,60 @@ def sweep_phases(
 ) -> None:
     """Solve each slot by backward-forward sweeps of three coupled phases with single-phase loads to neutral.
 
-    Cheng and Shirmohammadi 1995, doi:10.1109/59.466541, for lines whose phases are alike (transposed), so that a phase
-    sees the positive-sequence impedance and all share (z0 - z1) / 3 of the summed current. A delta winding passes
-    neither zero-sequence current up nor zero-sequence voltage down; its turn of the phases is left out, which renames
-    the phases above it and leaves those below as they are. Parameters as in `sweep_balanced`, with loads of shape
-    [slots, buses, 3] for each phase. Writes into `out`.
+    Cheng and Shirmohammadi 1995, IEEE Trans. Power Systems 10(2), 671, for lines whose phases are alike
+    (transposed), so that a phase sees the positive-sequence impedance and all share (z0 - z1) / 3 of the summed
+    current. A delta winding passes neither zero-sequence current up nor zero-sequence voltage down; its turn of the
+    phases is left out, which renames the phases above it and leaves those below as they are. Parameters as in
+    `sweep_balanced`, with loads of shape [slots, buses, 3] for each phase. Writes into `out`.
     """
     rows = tree.bus.size
     tolerance, most = stop
+    start, source = np.empty(rows), np.empty(3, np.complex128)
     voltage, current = np.empty((rows, 3), np.complex128), np.empty((rows, 3), np.complex128)
-    start, turns = np.empty(rows, np.float64), np.empty(3, np.complex128)
     z, coupling = np.empty(rows, np.complex128), np.empty(rows, np.complex128)
-    turns[0], turns[1], turns[2] = 1.0, TURN.conjugate(), TURN
+    power = np.empty((rows, 3), np.complex128)
+    _start(tree, start)
     for row in range(rows):
-        parent = tree.parent[row]
-        start[row] = 1.0 if parent < 0 else start[parent] / tree.ratio[row]
         z[row] = complex(tree.r_pu[row], tree.x_pu[row])
         coupling[row] = (complex(tree.r0_pu[row], tree.x0_pu[row]) - z[row]) / 3.0
     for slot in range(p_kw.shape[0]):
-        source = source_pu[slot]
+        source[0] = source_pu[slot]
+        source[1], source[2] = source[0] * TURN.conjugate(), source[0] * TURN
         for row in range(rows):
+            bus = tree.bus[row]
             for phase in range(3):
-                voltage[row, phase] = source * start[row] * turns[phase]
-        sweeps, change = 0, np.inf
-        while change > tolerance and sweeps < most:
-            for row in range(rows):
-                bus = tree.bus[row]
-                for phase in range(3):
-                    p, q = p_kw[slot, bus, phase], q_kvar[slot, bus, phase]
-                    if p == 0.0 and q == 0.0:
-                        current[row, phase] = 0.0
-                        continue
-                    v = voltage[row, phase]
-                    square = v.real * v.real + v.imag * v.imag
-                    if not square > COLLAPSED:
-                        sweeps = most
-                        break
-                    current[row, phase] = complex(3.0 * p, -3.0 * q) * v / square
-            if sweeps == most:
-                change = np.inf
+                power[row, phase] = 3.0 * complex(p_kw[slot, bus, phase], -q_kvar[slot, bus, phase])
+                voltage[row, phase] = start[row] * source[phase]
+        out.sweeps[slot] = DIVERGED
+        for sweep in range(most):
+            if not _draw_phases(power, voltage, current):
                 break
-            for row in range(rows - 1, -1, -1):
-                parent = tree.parent[row]
-                if parent < 0:
-                    continue
-                third = (current[row, 0] + current[row, 1] + current[row, 2]) / 3.0
-                kept = third if tree.blocks_zero[row] else 0.0j
-                for phase in range(3):
-                    current[parent, phase] += (current[row, phase] - kept) / tree.ratio[row]
-            change = 0.0
-            for row in range(rows):
-                parent = tree.parent[row]
-                summed = coupling[row] * (current[row, 0] + current[row, 1] + current[row, 2])
-                kept = 0.0j
-                if parent >= 0 and tree.blocks_zero[row]:
-                    kept = (voltage[parent, 0] + voltage[parent, 1] + voltage[parent, 2]) / 3.0
-                for phase in range(3):
-                    above = source * turns[phase]
-                    if parent >= 0:
-                        above = (voltage[parent, phase] - kept) / tree.ratio[row]
-                    moved = above - z[row] * current[row, phase] - summed
-                    old = voltage[row, phase]
-                    change = max(change, abs(moved.real - old.real), abs(moved.imag - old.imag))
-                    voltage[row, phase] = moved
-            sweeps += 1
-        converged = change <= tolerance
-        out.sweeps[slot] = sweeps if converged else DIVERGED
-        lowest, root = np.inf, 0
-        for row in range(rows):
-            bus, branch = tree.bus[row], tree.branch[row]
-            summed = current[row, 0] + current[row, 1] + current[row, 2]
-            power, lost, highest = 0.0j, 0.0, 0.0
-            for phase in range(3):
-                v, i = voltage[row, phase], current[row, phase]
-                size = abs(v)
-                if not size >= lowest:
-                    lowest = size
-                    out.worst_bus[slot] = bus
-                out.voltage_pu[slot, bus, phase] = size if converged else np.nan
-                power += v * i.conjugate() / 3.0
-                drop = z[row] * i + coupling[row] * summed
-                lost += (drop.real * i.real + drop.imag * i.imag) / 3.0
-                highest = max(highest, abs(i))
-            one = abs(voltage[row, 0] + TURN * voltage[row, 1] + TURN.conjugate() * voltage[row, 2])
-            two = abs(voltage[row, 0] + TURN.conjugate() * voltage[row, 1] + TURN * voltage[row, 2])
-            out.unbalance[slot, bus] = two / one if converged else np.nan
-            if branch >= 0:
-                out.current_a[slot, branch] = highest * tree.amperes[row] if converged else np.nan
-                out.neutral_a[slot, branch] = abs(summed) * tree.amperes[row] if converged else np.nan
-                out.power_kw[slot, branch] = power.real if converged else np.nan
-                out.power_kvar[slot, branch] = power.imag if converged else np.nan
-                out.losses_kw[slot, branch] = lost if converged else np.nan
-            else:
-                out.slack_kw[slot, root] = power.real if converged else np.nan
-                out.slack_kvar[slot, root] = power.imag if converged else np.nan
-                root += 1
+            _sum_up_phases(tree, current)
+            if _move_down_phases(tree, (z, coupling), source, current, voltage) <= tolerance:
+                out.sweeps[slot] = sweep + 1
+                break
+        _write_phases(tree, (z, coupling), voltage, current, slot, out)
+
+
+@kernel
+def marginal_losses(tree: Tree, voltage_pu: FloatArray, power_kw: FloatArray, out: FloatArray) -> None:
+    """Write how much more is lost for one more kW at each bus: ``2 r P / V**2`` summed along the path to the root.
+
+    Parameters
+    ----------
+    tree : Tree
+        The feeder.
+    voltage_pu, power_kw : FloatArray
+        Voltages, shape [slots, buses], and power through the branches, shape [slots, branches].
+    out : FloatArray
+        Receives the derivative, shape [slots, buses].
+    """
+    for slot in range(out.shape[0]):
+        for row in range(tree.bus.size):
+            parent, bus = tree.parent[row], tree.bus[row]
+            if parent < 0:
+                out[slot, bus] = 0.0
+                continue
+            v = voltage_pu[slot, bus]
+            own = 2.0 * tree.r_pu[row] * np.divide(power_kw[slot, tree.branch[row]], v * v)
+            out[slot, bus] = out[slot, tree.bus[parent]] + own

@@ -4,20 +4,21 @@ The arrays are the truth; `Feeder.graph` shows them as a networkx graph. Only ra
 one path to its transformer, so that what a trade uses of the wires is exact.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
 from sunshare_sim.errors import NetworkError, describe, did_you_mean
+from sunshare_sim.feeder.tree import NONE, Branches, Stations, raise_fed_twice, rooted, some
+from sunshare_sim.feeder.zones import Zones, transformers_of_zones, zones_of
 from sunshare_sim.units import BoolArray, FloatArray, IntArray
 
-NAMED_IN_MESSAGE: Final = 8
-NONE: Final = -1
+__all__ = ["NONE", "Branches", "Feeder", "Table", "Zones", "build_feeder"]
 
 
 class Table(Protocol):
@@ -28,36 +29,6 @@ class Table(Protocol):
 
     def __contains__(self, column: object, /) -> bool:
         """Tell whether there is a column of that name."""
-
-
-Zones = Literal["feeder", "transformer"] | Mapping[str, str]
-
-
-class Branches(NamedTuple):
-    """Hold lines and transformers, each pointing away from the substation; all have shape [branches].
-
-    Attributes
-    ----------
-    from_bus, to_bus : IntArray
-        Bus nearer to the substation, and the one it feeds.
-    r_ohm, x_ohm : FloatArray
-        Series resistance and reactance [ohm]; of a transformer on its low-voltage side.
-    length_km, rating_a : FloatArray
-        Length [km], 0 for a transformer, and thermal rating [A], on the low-voltage side.
-    is_transformer : BoolArray
-        True for a transformer, False for a line.
-    name : tuple of str
-        Name of each branch.
-    """
-
-    from_bus: IntArray
-    to_bus: IntArray
-    r_ohm: FloatArray
-    x_ohm: FloatArray
-    length_km: FloatArray
-    rating_a: FloatArray
-    is_transformer: BoolArray
-    name: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -152,8 +123,8 @@ def build_feeder(
     names = tuple(str(name) for name in (buses["name"] if "name" in buses else buses["bus"]))
     index = _numbered(buses["bus"], names)
     branches, stations = _branches(index, names, buses, lines, transformers)
-    tree = _rooted(branches, stations, names)
-    zone_of_bus, zone_names = _zones(zones, tree, stations, names)
+    tree = rooted(branches, stations, names)
+    zone_of_bus, zone_names = zones_of(zones, tree, stations, names)
     one = Feeder(
         bus_names=names,
         vn_kv=_floats(buses, "vn_kv", 0.4),
@@ -163,7 +134,7 @@ def build_feeder(
         transformer_of_bus=tree.transformer,
         zone_of_bus=zone_of_bus,
         zone_names=zone_names,
-        transformer_of_zone=_transformer_of_zone(zone_of_bus, tree.transformer, len(zone_names)),
+        transformer_of_zone=transformers_of_zones(zone_of_bus, tree.transformer, len(zone_names)),
         substation=stations.lv_bus,
         transformer_kva=stations.sn_kva,
         transformer_names=stations.names,
@@ -172,29 +143,11 @@ def build_feeder(
     return _repeated(one, copies)
 
 
-class _Stations(NamedTuple):
-    """Transformers by bus number; `hv_bus` is -1 where the network begins at the busbar."""
-
-    hv_bus: IntArray
-    lv_bus: IntArray
-    sn_kva: FloatArray
-    names: tuple[str, ...]
-
-
-class _Tree(NamedTuple):
-    """Buses from the roots outward: `order`, with the parent, the transformer and the feeding branch of each bus."""
-
-    order: list[int]
-    parent: IntArray
-    transformer: IntArray
-    branches: Branches
-
-
 def _numbered(identifiers: Iterable[Any], names: tuple[str, ...]) -> dict[Any, int]:
     index = {identifier: number for number, identifier in enumerate(identifiers)}
     if len(index) < len(names) or len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1}) or ["an identifier"]
-        raise NetworkError(describe("two buses have the same name", where="feeder", got=_some(twice)))
+        raise NetworkError(describe("two buses have the same name", where="feeder", got=some(twice)))
     return index
 
 
@@ -225,7 +178,7 @@ def _labels(table: Table, kind: str, size: int) -> tuple[str, ...]:
 
 def _branches(
     index: dict[Any, int], names: tuple[str, ...], buses: Table, lines: Table, transformers: Table
-) -> tuple[Branches, _Stations]:
+) -> tuple[Branches, Stations]:
     start = _bus_numbers(index, lines["from_bus"], "feeder lines")
     stations = _stations(index, transformers)
     above = stations.hv_bus != NONE
@@ -246,7 +199,7 @@ def _branches(
     return branches, stations
 
 
-def _stations(index: dict[Any, int], transformers: Table) -> _Stations:
+def _stations(index: dict[Any, int], transformers: Table) -> Stations:
     lv_bus = _bus_numbers(index, transformers["lv_bus"], "feeder transformers")
     if lv_bus.size == 0:
         raise NetworkError(
@@ -254,7 +207,7 @@ def _stations(index: dict[Any, int], transformers: Table) -> _Stations:
         )
     if np.unique(lv_bus).size < lv_bus.size:
         low = list(transformers["lv_bus"])
-        _raise_fed_twice(sorted({str(bus) for bus in low if low.count(bus) > 1}))
+        raise_fed_twice(sorted({str(bus) for bus in low if low.count(bus) > 1}))
     high = list(transformers["hv_bus"]) if "hv_bus" in transformers else [None] * lv_bus.size
     has_high = ~_missing(high)
     hv_bus = np.full(lv_bus.size, NONE, dtype=np.int64)
@@ -265,7 +218,7 @@ def _stations(index: dict[Any, int], transformers: Table) -> _Stations:
         raise NetworkError(
             describe("not a rating", where="feeder transformers", got=sn_kva.tolist(), expected="kVA")
         )
-    return _Stations(hv_bus, lv_bus, sn_kva, _labels(transformers, "transformer", lv_bus.size))
+    return Stations(hv_bus, lv_bus, sn_kva, _labels(transformers, "transformer", lv_bus.size))
 
 
 def _missing(values: list[Any]) -> BoolArray:
@@ -274,7 +227,7 @@ def _missing(values: list[Any]) -> BoolArray:
 
 
 def _transformer_values(
-    stations: _Stations, transformers: Table, vn_kv: FloatArray
+    stations: Stations, transformers: Table, vn_kv: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return series r and x [ohm] on the low-voltage side and the rated current there [A]; IEC 60909-0, 6.3.1."""
     low_kv = vn_kv[stations.lv_bus]
@@ -296,181 +249,6 @@ def _check_values(branches: Branches, names: tuple[str, ...]) -> None:
                 expected="r >= 0, a known x, rating > 0",
             )
         )
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = len(listed) - NAMED_IN_MESSAGE
-    return ", ".join(listed[:NAMED_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
-
-
-def _rooted(branches: Branches, stations: _Stations, names: tuple[str, ...]) -> _Tree:
-    """Turn every branch away from the roots, the uppermost bus of each part; raise if there is more than one path."""
-    graph = nx.Graph()
-    graph.add_nodes_from(range(len(names)))
-    for number, (a, b) in enumerate(zip(branches.from_bus.tolist(), branches.to_bus.tolist(), strict=True)):
-        if a == b or graph.has_edge(a, b):
-            _raise_meshed([names[a], names[b]])
-        graph.add_edge(a, b, number=number)
-    roots = _roots(graph, stations, names)
-    parent = np.full(len(names), NONE, dtype=np.int64)
-    transformer = np.full(len(names), NONE, dtype=np.int64)
-    begins = stations.hv_bus == NONE
-    transformer[stations.lv_bus[begins]] = np.flatnonzero(begins)
-    feeds = {int(bus): t for t, bus in enumerate(stations.lv_bus)}
-    order, turned = list(roots), np.zeros(branches.from_bus.size, dtype=np.bool_)
-    for root in roots:
-        for a, b in nx.bfs_edges(graph, root):
-            number = graph.edges[a, b]["number"]
-            turned[number] = branches.from_bus[number] != a
-            parent[b] = a
-            transformer[b] = feeds[b] if branches.is_transformer[number] else transformer[a]
-            order.append(b)
-    from_bus = np.where(turned, branches.to_bus, branches.from_bus)
-    to_bus = np.where(turned, branches.from_bus, branches.to_bus)
-    return _Tree(order, parent, transformer, branches._replace(from_bus=from_bus, to_bus=to_bus))
-
-
-def _roots(graph: nx.Graph, stations: _Stations, names: tuple[str, ...]) -> list[int]:
-    """Return the uppermost bus of each connected part, after checking that each is a tree with one supply."""
-    tops: dict[int, None] = {}  # a set that keeps its order
-    fed = set(stations.lv_bus.tolist())
-    for high, low in zip(stations.hv_bus.tolist(), stations.lv_bus.tolist(), strict=True):
-        if high == NONE:
-            tops[low] = None
-        elif high not in fed:
-            tops[high] = None
-    roots = []
-    unsupplied: list[int] = []
-    for part in nx.connected_components(graph):
-        inside = [top for top in tops if top in part]
-        if graph.subgraph(part).number_of_edges() >= len(part):
-            cycle = nx.find_cycle(graph.subgraph(part), source=inside[0] if inside else None)
-            _raise_meshed([names[a] for a, _ in cycle])
-        if not inside:
-            unsupplied += sorted(part)
-            continue
-        if len(inside) > 1:
-            _raise_fed_twice([names[top] for top in inside])
-        roots.append(inside[0])
-    if unsupplied:
-        raise NetworkError(
-            describe(
-                f"disconnected: {len(unsupplied)} buses have no path to a transformer",
-                where="feeder",
-                got=_some(names[bus] for bus in unsupplied),
-                hint="add the missing lines, close the open switch, or remove these buses",
-            )
-        )
-    return sorted(roots)
-
-
-def _raise_meshed(loop: list[str]) -> None:
-    raise NetworkError(
-        describe(
-            f"meshed: {len(loop)} buses form a loop",
-            where="feeder",
-            got=_some(loop),
-            expected="one path from every bus to its transformer",
-            hint="open one line of the loop, or merge parallel lines into one with their joint impedance",
-        )
-    )
-
-
-def _raise_fed_twice(supplies: list[str]) -> None:
-    raise NetworkError(
-        describe(
-            "meshed through the grid above: a part of the network has two supplies",
-            where="feeder",
-            got=_some(supplies),
-            expected="one path from every bus to its transformer",
-            hint="open the line that joins the two parts, or merge parallel transformers into one",
-        )
-    )
-
-
-def _zones(
-    zones: Zones, tree: _Tree, stations: _Stations, names: tuple[str, ...]
-) -> tuple[IntArray, tuple[str, ...]]:
-    if zones == "transformer":
-        return np.maximum(tree.transformer, 0), stations.names
-    if zones == "feeder":
-        return _feeder_zones(tree, stations)
-    if isinstance(zones, Mapping):
-        return _given_zones(zones, tree, stations, names)
-    raise NetworkError(
-        describe(
-            "unknown zones", where="feeder.zones", got=zones, expected="feeder, transformer, or bus: zone"
-        )
-    )
-
-
-def _feeder_zones(tree: _Tree, stations: _Stations) -> tuple[IntArray, tuple[str, ...]]:
-    """Give all buses behind one line that leaves a busbar the same zone."""
-    busbars = set(stations.lv_bus.tolist())
-    zone = np.full(tree.parent.size, NONE, dtype=np.int64)
-    outgoing = [0] * stations.lv_bus.size
-    zone_names: list[str] = []
-    for bus in tree.order:
-        parent = int(tree.parent[bus])
-        if bus in busbars or parent == NONE:
-            continue
-        if parent in busbars:
-            station = int(tree.transformer[bus])
-            outgoing[station] += 1
-            zone[bus] = len(zone_names)
-            prefix = f"{stations.names[station]} " if stations.lv_bus.size > 1 else ""
-            zone_names.append(f"{prefix}feeder {outgoing[station]}")
-        else:
-            zone[bus] = zone[parent]
-    for bus in reversed(tree.order):  # busbars, and buses above them, take the first zone below
-        if zone[bus] == NONE:
-            below = zone[tree.parent == bus]
-            if below.size == 0 or below.max() == NONE:
-                zone[bus] = len(zone_names)
-                zone_names.append(f"{stations.names[max(int(tree.transformer[bus]), 0)]} busbar")
-            else:
-                zone[bus] = below[below != NONE].min()
-    return zone, tuple(zone_names)
-
-
-def _given_zones(
-    given: Mapping[str, str], tree: _Tree, stations: _Stations, names: tuple[str, ...]
-) -> tuple[IntArray, tuple[str, ...]]:
-    for name in given:
-        if name not in names:
-            hint = did_you_mean(name, names)
-            raise NetworkError(
-                describe(
-                    "unknown bus", where="feeder.zones", got=name, expected="a bus of the feeder", hint=hint
-                )
-            )
-    zone_names = tuple(dict.fromkeys(given.values()))
-    zone = np.full(tree.parent.size, NONE, dtype=np.int64)
-    for bus in tree.order:
-        parent = int(tree.parent[bus])
-        if names[bus] in given:
-            zone[bus] = zone_names.index(given[names[bus]])
-        elif parent != NONE:
-            zone[bus] = zone[parent]
-    upper = np.isin(np.arange(zone.size), stations.lv_bus) | (tree.transformer == NONE)
-    zone[upper & (zone == NONE)] = 0 if zone_names else NONE
-    left = np.flatnonzero(zone == NONE)
-    if left.size:
-        raise NetworkError(
-            describe(
-                f"{left.size} buses have no zone",
-                where="feeder.zones",
-                got=_some(names[bus] for bus in left),
-                hint="name the zone of the first bus behind each line that leaves the busbar",
-            )
-        )
-    return zone, zone_names
-
-
-def _transformer_of_zone(zone_of_bus: IntArray, transformer_of_bus: IntArray, zones: int) -> IntArray:
-    feeding = [set(transformer_of_bus[zone_of_bus == zone].tolist()) - {NONE} for zone in range(zones)]
-    return np.array([each.pop() if len(each) == 1 else NONE for each in feeding], dtype=np.int64)
 
 
 def _repeated(one: Feeder, copies: int) -> Feeder:

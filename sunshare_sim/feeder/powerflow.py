@@ -88,7 +88,7 @@ def radial_model(
     x_source = 1 / short_circuit_kva / np.hypot(1.0, short_circuit_r_over_x)
 
     def per_unit(ohm: FloatArray, at_root: float) -> FloatArray:
-        return np.where(is_root, at_root, ohm[branch] / ohm_per_pu)
+        return np.where(is_root, at_root, np.asarray(ohm, dtype=np.float64)[branch] / ohm_per_pu)
 
     r0_ohm, x0_ohm = zero_sequence_ohm or (
         branches.r_ohm * np.where(branches.is_transformer, 1.0, R0_OVER_R1),
@@ -155,7 +155,7 @@ def power_flow(
     q = np.ascontiguousarray(np.broadcast_to(np.asarray(q_kvar, dtype=np.float64), p.shape))
     _check_shape(model, p)
     source = np.ascontiguousarray(np.broadcast_to(np.asarray(source_pu, dtype=np.float64), p.shape[:1]))
-    flow = _empty(model, p.shape)
+    flow = empty_flow(model, p.shape)
     sweep = sweep_balanced if p.ndim == 2 else sweep_phases
     sweep(model.tree, p, q, source, (tolerance_pu, MOST_SWEEPS), flow)
     if on_divergence == "raise" and np.any(flow.sweeps == DIVERGED):
@@ -176,7 +176,8 @@ def _check_shape(model: RadialModel, p: FloatArray) -> None:
         )
 
 
-def _empty(model: RadialModel, shape: tuple[int, ...]) -> Flow:
+def empty_flow(model: RadialModel, shape: tuple[int, ...]) -> Flow:
+    """Return room for the flow of powers of that shape."""
     slots, buses, branches = shape[0], shape[1], model.feeder.branches.to_bus.size
     roots, is_phases = model.roots.size, len(shape) == 3
     return Flow(

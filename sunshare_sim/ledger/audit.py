@@ -1,15 +1,29 @@
 """Recompute a chain from its blocks and receipts alone, and name the first thing that is wrong."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from sunshare_sim.errors import LedgerError, describe
-from sunshare_sim.ledger.chain import RECEIPT, Block, genesis_hash, receipts_bytes, seal
+from sunshare_sim.ledger.chain import (
+    RECEIPT,
+    Audit,
+    Block,
+    Place,
+    genesis_hash,
+    receipts_bytes,
+    receipts_commitment,
+    seal,
+)
 from sunshare_sim.units import IntArray
 
 
 def verify_chain(
-    blocks: Sequence[Block], receipts: IntArray, run_id: str, *, head: bytes | None = None
+    blocks: Sequence[Block],
+    receipts: IntArray,
+    run_id: str,
+    *,
+    head: bytes | None = None,
+    audit: Audit = "trade",
 ) -> bytes:
     """Recompute every hash of a chain and return its head.
 
@@ -24,6 +38,8 @@ def verify_chain(
     head : bytes, optional
         Hash of the last header as published elsewhere. Without it, blocks missing at the end cannot be noticed: a chain
         proves nothing against someone who can rewrite all of it.
+    audit : str
+        How the receipts were hashed, ``trade`` or ``block``.
 
     Raises
     ------
@@ -39,8 +55,10 @@ def verify_chain(
     previous, first = genesis_hash(run_id), 0
     for number, block in enumerate(blocks):
         rows = receipts[first : first + block.trades]
-        expected = seal(number, block.time_s, block.slot, receipts_bytes(rows), previous)
-        if block != expected:
+        place = Place(number, block.time_ms, block.slot, len(rows))
+        commitment = receipts_commitment(receipts_bytes(rows), audit)
+        expected = seal(place, previous, commitment, block.readings_hash)
+        if replace(block, signature=b"") != expected:
             raise _mismatch(block, expected)
         if rows.size and not rows[0, 0] <= rows[-1, 0] <= block.slot:
             raise LedgerError(

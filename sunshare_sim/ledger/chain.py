@@ -1,26 +1,33 @@
 """Blocks: what was settled, sealed so that a later change of any byte shows.
 
-Receipt, 64 bytes: eight little-endian int64, in the order of `RECEIPT`. Header, 96 bytes: little-endian int64 number,
-time_s, slot, trades; then previous_hash (32) and receipts_hash (32). ``receipts_hash = SHA-256(receipts)``,
-``header_hash = SHA-256(header)``. Before block 0 stands ``SHA-256(GENESIS_TAG + UTF-8 of the run id)``.
-SHA-256: NIST FIPS 180-4 (2015), doi:10.6028/NIST.FIPS.180-4.
+Receipt, 64 bytes: eight little-endian int64, in the order of `RECEIPT`. Header, 128 bytes: little-endian int64 number,
+time_ms, slot, trades; then previous_hash, receipts_hash, readings_hash (32 each). ``receipts_hash`` is the Merkle root
+over the receipts (audit ``trade``, see `merkle`) or SHA-256 of them all (audit ``block``); ``readings_hash`` is SHA-256
+of the slots' readings and prices (`readings_bytes`); ``header_hash = SHA-256(header)``. Before block 0 stands
+``SHA-256(GENESIS_TAG + UTF-8 of the run id)``. SHA-256: NIST FIPS 180-4 (2015), doi:10.6028/NIST.FIPS.180-4.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 from sunshare_sim.errors import LedgerError, describe
 from sunshare_sim.ledger._settlement import Trades
+from sunshare_sim.ledger.authorities import Authorities
+from sunshare_sim.ledger.merkle import leaf_hashes, merkle_root
 from sunshare_sim.units import IntArray
+
+Audit = Literal["trade", "block"]
 
 RECEIPT: Final = ("slot", "index", "buyer", "seller", "energy", "price_micro", "charge_micro", "status")
 RECEIPT_BYTES: Final = 8 * len(RECEIPT)
-GENESIS_TAG: Final = b"SunShare genesis 1\n"
-_HEADER: Final = struct.Struct("<4q32s32s")
+GENESIS_TAG: Final = b"SunShare genesis 2\n"
+HEADER: Final = struct.Struct("<4q32s32s32s")
+DEFAULT_INTERVAL_MS: Final = 400  # proof of authority, as the second source has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +38,32 @@ class Block:
     ----------
     number : int
         Position in the chain, from 0.
-    time_s : int
-        When it was made [s since 1970-01-01 UTC].
+    time_ms : int
+        When it was made [ms since 1970-01-01 UTC].
     slot : int
         Last slot whose trades it holds.
     trades : int
         Number of receipts.
-    previous_hash, receipts_hash, header_hash : bytes
-        SHA-256 of the header before, of the receipts, and of this header; 32 bytes each.
+    previous_hash, receipts_hash, readings_hash, header_hash : bytes
+        Of the header before, of the receipts, of the readings, and of this header; 32 bytes each.
+    signature : bytes
+        Over the header, by the authority whose turn it is; empty without authorities.
     """
 
     number: int
-    time_s: int
+    time_ms: int
     slot: int
     trades: int
     previous_hash: bytes
     receipts_hash: bytes
+    readings_hash: bytes
     header_hash: bytes
+    signature: bytes = b""
+
+    @property
+    def time_s(self) -> int:
+        """Return when it was made [s since 1970-01-01 UTC], rounded down."""
+        return self.time_ms // 1000
 
 
 def genesis_hash(run_id: str) -> bytes:
@@ -56,10 +72,11 @@ def genesis_hash(run_id: str) -> bytes:
 
 
 def header_bytes(block: Block) -> bytes:
-    """Return the canonical bytes of a header: everything but its own hash, 96 bytes."""
-    return _HEADER.pack(
-        block.number, block.time_s, block.slot, block.trades, block.previous_hash, block.receipts_hash
-    )
+    """Return the canonical bytes of a header: everything but its own hash and signature, 128 bytes."""
+    return HEADER.pack(
+        block.number, block.time_ms, block.slot, block.trades,
+        block.previous_hash, block.receipts_hash, block.readings_hash,
+    )  # fmt: skip
 
 
 def receipts_array(slot: int, trades: Trades, status: IntArray) -> IntArray:
@@ -77,6 +94,18 @@ def receipts_bytes(rows: IntArray) -> bytes:
     return rows.astype("<i8", copy=False).tobytes()
 
 
+def readings_bytes(net: IntArray, retail_micro: int, feed_in_micro: int) -> bytes:
+    """Return the canonical bytes of a slot's prices and of every home's metered net [1e-6 kWh]."""
+    return struct.pack("<2q", retail_micro, feed_in_micro) + net.astype("<i8", copy=False).tobytes()
+
+
+def receipts_commitment(receipts: bytes, audit: Audit) -> bytes:
+    """Return the hash that stands for a block's receipts: a Merkle root, or one digest."""
+    if audit == "block":
+        return sha256(receipts).digest()
+    return merkle_root(leaf_hashes(receipts))
+
+
 class Chain:
     """Make one block after the other; keeps only the head, so memory does not grow.
 
@@ -84,13 +113,23 @@ class Chain:
     ----------
     run_id : str
         What the chain is bound to; see `genesis_hash`.
+    audit : str
+        ``trade`` for a Merkle root, from which any trade can be proved; ``block`` for one digest a block.
+    authorities : Authorities, optional
+        Who signs, in turn; without them blocks are not signed.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(
+        self, run_id: str, *, audit: Audit = "trade", authorities: Authorities | None = None
+    ) -> None:
         self.head = genesis_hash(run_id)
         self.length = 0
+        self.audit = audit
+        self.authorities = authorities
 
-    def append(self, time_s: int, slot: int, receipts: bytes | IntArray) -> Block:
+    def append(
+        self, time_s: int, slot: int, receipts: bytes | IntArray, *, readings: bytes = b"", extra_ms: int = 0
+    ) -> Block:
         """Seal receipts into the next block and return it.
 
         Parameters
@@ -101,6 +140,10 @@ class Chain:
             Last slot whose trades it holds.
         receipts : bytes or IntArray
             Canonical bytes, or rows of `RECEIPT`, shape [trades, 8]; may be empty.
+        readings : bytes
+            `readings_bytes` of the slots that this block is the first to hold, one after the other.
+        extra_ms : int
+            Milliseconds beyond `time_s`.
         """
         data = receipts if isinstance(receipts, bytes) else receipts_bytes(receipts)
         if len(data) % RECEIPT_BYTES:
@@ -112,15 +155,67 @@ class Chain:
                     expected=f"a multiple of {RECEIPT_BYTES}",
                 )
             )
-        block = seal(self.length, time_s, slot, data, self.head)
+        hashes = receipts_commitment(data, self.audit), sha256(readings).digest()
+        trades = len(data) // RECEIPT_BYTES
+        block = seal(Place(self.length, 1000 * time_s + extra_ms, slot, trades), self.head, *hashes)
+        if self.authorities is not None:
+            block = sign_block(block, self.authorities)
         self.head = block.header_hash
         self.length += 1
         return block
 
 
-def seal(number: int, time_s: int, slot: int, receipts: bytes, previous_hash: bytes) -> Block:
-    """Return the block that holds `receipts` (canonical bytes) after the block with `previous_hash`."""
-    trades = len(receipts) // RECEIPT_BYTES
-    digest = sha256(receipts).digest()
-    header = _HEADER.pack(number, time_s, slot, trades, previous_hash, digest)
-    return Block(number, time_s, slot, trades, previous_hash, digest, sha256(header).digest())
+class Place(NamedTuple):
+    """Say where a block stands: the integers of its header."""
+
+    number: int
+    time_ms: int
+    slot: int
+    trades: int
+
+
+def seal(place: Place, previous_hash: bytes, receipts_hash: bytes, readings_hash: bytes) -> Block:
+    """Return the block with the given place and hashes, without signature."""
+    header = HEADER.pack(*place, previous_hash, receipts_hash, readings_hash)
+    return Block(*place, previous_hash, receipts_hash, readings_hash, sha256(header).digest())
+
+
+def sign_block(block: Block, authorities: Authorities) -> Block:
+    """Return the block with the signature of the authority whose turn it is."""
+    signature = authorities.sign(block.number, header_bytes(block))
+    return Block(
+        block.number, block.time_ms, block.slot, block.trades,
+        block.previous_hash, block.receipts_hash, block.readings_hash, block.header_hash, signature,
+    )  # fmt: skip
+
+
+class Batch(NamedTuple):
+    """Say which trades of a slot go into one block, and when it is made [ms]."""
+
+    time_ms: int
+    first: int
+    last: int
+
+
+def schedule_blocks(
+    traded_ms: int, trades: int, *, interval_ms: int = DEFAULT_INTERVAL_MS, most_trades: int = 0
+) -> Iterator[Batch]:
+    """Yield the blocks that take in trades agreed at one moment; trading does not wait for them.
+
+    A block is made at every multiple of `interval_ms`; one without trades is left out, but the first. The trades that
+    wait are taken in order, up to `most_trades` a block (0: no limit).
+
+    >>> list(schedule_blocks(1_000, 5, interval_ms=400, most_trades=2))
+    [Batch(time_ms=1200, first=0, last=2), Batch(time_ms=1600, first=2, last=4), Batch(time_ms=2000, first=4, last=5)]
+    """
+    if interval_ms < 1 or most_trades < 0:
+        got = {"interval_ms": interval_ms, "most_trades": most_trades}
+        raise LedgerError(
+            describe(
+                "not a block interval", where="settlement", got=got, expected="interval >= 1 ms, limit >= 0"
+            )
+        )
+    time_ms = (traded_ms // interval_ms + 1) * interval_ms
+    size = most_trades or max(trades, 1)
+    for number, first in enumerate(range(0, max(trades, 1), size)):
+        yield Batch(time_ms + number * interval_ms, first, min(first + size, trades))

@@ -1,10 +1,9 @@
-"""Twin of `contracts/SunShareSettlement.sol` without its orders (they are in `escrow`): 256-bit words, one call at a time.
+"""Twin of `contracts/SunShareSettlement.sol` without its orders (those are in `escrow`), on 256-bit words.
 
 This is the scalar truth, with addresses as integers; `settlement.Ledger` is the fast path for whole slots on int64
 arrays. Both are tested against each other, and this one against the compiled contract.
 """
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from sunshare_sim.ledger._settlement import NO_CREDITS, NO_MONEY, SETTLED
@@ -206,7 +205,7 @@ class SettlementCore:
     # ---- trades
 
     @transaction
-    def settle_trade(self, sender: int, buyer: int, seller: int, energy: int, cost: int) -> None:  # noqa: PLR0913
+    def settle_trade(self, sender: int, buyer: int, seller: int, energy: int, cost: int) -> None:
         """Swap energy credits and money: the source's function."""
         self._check_oracle(sender)
         self._check_running()
@@ -290,13 +289,3 @@ class SettlementCore:
 
     def _emit(self, name: str, *arguments: object) -> None:
         self.storage.emit(NAME, name, *arguments)
-
-
-def total_energy(contract: SettlementCore, accounts: Iterable[int], order_ids: Iterable[int]) -> int:
-    """Return the energy of all credits, tokens and escrow: what was injected less what was delivered or burnt."""
-    locked = sum(
-        contract.storage["orders", order, "remaining"]
-        for order in order_ids
-        if (contract.storage["orders", order, "side"], contract.storage["orders", order, "status"]) == (0, 1)
-    )
-    return sum(map(contract.credits, accounts)) + contract.token.total_supply + locked

@@ -38,13 +38,13 @@ class Accounts:
 
     >>> accounts = Accounts(3)
     >>> accounts.operator, accounts.retailer, accounts.escrow, len(accounts)
-    (3, 4, 5, 6)
+    (3, 4, 5, 7)
     """
 
     households: int
 
     def __len__(self) -> int:
-        return self.households + 3
+        return self.households + 4
 
     @property
     def operator(self) -> int:
@@ -62,15 +62,20 @@ class Accounts:
         return self.households + 2
 
     @property
+    def treasury(self) -> int:
+        """Return the account of the community itself."""
+        return self.households + 3
+
+    @property
     def oracle(self) -> int:
         """Return the number the matching engine signs with; it only sends calls and has no balance."""
-        return self.households + 3
+        return self.households + 4
 
     def name(self, account: int) -> str:
         """Return what an account is called in messages and tables."""
         if account < self.households:
             return f"household {account}"
-        return ("operator", "retailer", "escrow", "oracle")[account - self.households]
+        return ("operator", "retailer", "escrow", "treasury", "oracle")[account - self.households]
 
 
 class TradeExecuted(NamedTuple):

@@ -112,7 +112,7 @@ def transaction(call: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     """Make a method a transaction: its numbers must be words, and if it fails it leaves no trace."""
 
     @wraps(call)
-    def guarded(self: S, *args: P.args, **options: P.kwargs) -> R:
+    def guarded(self: S, /, *args: P.args, **options: P.kwargs) -> R:
         for value in (*args, *options.values()):
             check_word(value, call.__name__)
         try:

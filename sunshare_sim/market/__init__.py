@@ -1,4 +1,4 @@
-"""The market: an exact continuous order book and the mechanisms built beside it. It knows pools and charges, no grid."""
+"""The market: an exact order book and the mechanisms beside it. It knows pools and charges, no grid."""
 
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.orders import Events, Fill, Fills, Order, Orders

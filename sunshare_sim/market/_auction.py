@@ -46,6 +46,24 @@ def price_steps(
 
 
 @kernel
+def crossing(height: IntArray, left: IntArray, ladders: IntArray, charge: int) -> IntArray:
+    """Return what `best_flow` does, for one pool: the step curves are followed to where they cross."""
+    flow = np.zeros((1, 1), dtype=np.int64)
+    bid, last_bid, last_ask = ladders
+    ask = last_bid
+    while charge >= 0 and bid < last_bid and ask < last_ask and height[bid] - charge >= height[ask]:
+        amount = min(left[bid], left[ask])
+        flow[0, 0] += amount
+        left[bid] -= amount
+        left[ask] -= amount
+        if left[bid] == 0:
+            bid += 1
+        if left[ask] == 0:
+            ask += 1
+    return flow
+
+
+@kernel
 def _nearest(b: int, supply: IntArray, cost: IntArray) -> tuple[int, int]:
     """Return the lowest cost at which a seller pool's own next unit reaches buyer pool b, and that seller pool."""
     lowest, nearest = FAR, -1
@@ -278,7 +296,10 @@ def clear_call(
     starts = ladder_starts(rows, side, pool, charges.shape[0])
     first, height, width, ladders = price_steps(rows, starts, price, quantity)
     left = width.copy()
-    flow = best_flow(height, left, ladders, charges)
+    if charges.size == 1:
+        flow = crossing(height, left, ladders, charges[0, 0])
+    else:
+        flow = best_flow(height, left, ladders, charges)
     accepted = accept(first, rows, left, width, quantity, turn)
     pairs = pair(rows, starts, accepted, flow)
     low, high = pool_prices(height, left, width, ladders, charges, flow)

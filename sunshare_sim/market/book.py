@@ -2,14 +2,16 @@
 
 import struct
 from collections.abc import Iterable
-from operator import index
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from sunshare_sim.errors import OrderError, describe, did_you_mean
-from sunshare_sim.market import _book as kernel
+from sunshare_sim.market import _book, _ladder, _upkeep
+from sunshare_sim.market import _checks as check
+from sunshare_sim.market import _layout as at
+from sunshare_sim.market._tree import family_of, no_tree
+from sunshare_sim.market._views import depth_table, replay, show
 from sunshare_sim.market.orders import (
     CANCEL,
     EXPIRE,
@@ -31,30 +33,29 @@ if TYPE_CHECKING:
 Integers = int | npt.ArrayLike
 
 PRICING: Final = {
-    "ask": kernel.PRICE_ASK,
-    "resting": kernel.PRICE_RESTING,
-    "midpoint": kernel.PRICE_MIDPOINT,
+    "ask": at.PRICE_ASK,
+    "resting": at.PRICE_RESTING,
+    "midpoint": at.PRICE_MIDPOINT,
 }
 CHUNK: Final = 4096  # messages between two compactions: their orders stay in the processor's cache
+TREE_FROM: Final = 65  # pools; with fewer it is faster to look at all
 MOST_LEVELS: Final = 1 << 24
-_PACKED: Final = 8 * kernel.EVENT_FIELDS
-_PACK: Final = struct.Struct(f"={kernel.EVENT_FIELDS}q").pack_into  # refuses what is no int64
 
 
 class OrderBook:
     """Match bids and asks by landed price, charge and time, exactly and at once.
 
-    A bid takes the ask with the lowest landed price ask + charge, an ask the bid with the highest bid - charge; ties go to
-    the lower charge, then to the earlier order. The seller gets the fill's price, the buyer pays price + charge. An order that
-    meets one of the same owner cancels it and goes on.
+    A bid takes the ask with the lowest landed price ask + charge, an ask the bid with the highest bid - charge; ties
+    go to the lower charge, then to the earlier order. The seller gets the fill's price, the buyer pays price + charge.
+    An order that meets one of the same owner cancels it and goes on.
 
     Parameters
     ----------
     charges : array_like of int, shape [buyer pools, seller pools], optional
         Charge of each pair of pools [ticks]; negative = forbidden. None = one pool free of charge.
     pricing : {"ask", "resting", "midpoint"}
-        What the seller gets: its own limit, the limit of the order that was there first (less the charge when that is the
-        bid), or the middle of ask and bid - charge, rounded down.
+        What the seller gets: its own limit, the limit of the order that was there first (less the charge when that is
+        the bid), or the middle of ask and bid - charge, rounded down.
     price_levels : int
         Prices run from 1 to `price_levels` - 1.
     capacity : array_like of int, shape [buyer pools, seller pools], optional
@@ -83,46 +84,39 @@ class OrderBook:
         rate_limit: int | None = None,
     ) -> None:
         if pricing not in PRICING:
-            raise OrderError(
-                describe(
-                    "unknown price rule",
-                    where="pricing",
-                    got=pricing,
-                    expected=", ".join(PRICING),
-                    hint=did_you_mean(str(pricing), PRICING),
-                )
-            )
-        levels = _whole("price_levels", price_levels, 2, MOST_LEVELS)
-        given = np.zeros((1, 1), dtype=np.int64) if charges is None else _matrix("charges", charges)
+            raise check.unknown("price rule", "pricing", pricing, PRICING)
+        levels = check.whole("price_levels", price_levels, 2, MOST_LEVELS)
+        given = np.zeros((1, 1), dtype=np.int64) if charges is None else check.matrix("charges", charges)
         pools = len(given)
-        shift = max(2 * kernel.WORD, (levels - 1).bit_length())
-        state = np.zeros(kernel.STATE_FIELDS, dtype=np.int64)
-        state[kernel.PRICE_LEVELS], state[kernel.SHIFT], state[kernel.POOLS] = levels, shift, pools
-        state[kernel.PRICING] = PRICING[pricing]
-        state[kernel.RATE] = 0 if rate_limit is None else _whole("rate_limit", rate_limit, 1, NEVER)
-        state[kernel.FIRST_EXPIRY] = NEVER
+        shift = max(2 * at.WORD, (levels - 1).bit_length())
         ladders = 2 * pools
+        words = ladders << (shift - at.WORD)
         self._levels, self._shift, self._pools = levels, shift, pools
-        self._state = state
-        self._scalars = memoryview(state)  # reads one number in half of numpy's time
+        self._state = np.zeros(at.STATE_FIELDS, dtype=np.int64)
+        self._state[: at.PRICING + 1] = levels, shift, pools, PRICING[pricing]
+        self._state[at.RATE] = 0 if rate_limit is None else check.whole("rate_limit", rate_limit, 1, NEVER)
+        self._state[at.FIRST_EXPIRY] = NEVER
+        self._is_rated = rate_limit is not None
+        self._scalars = self._state.data  # reads one number in a third of numpy's time
         self._orders = np.zeros(0, dtype=np.int64)
-        self._fills = _room_for_fills(0)
         self._queues = np.zeros(2 * ladders << shift, dtype=np.int32)
-        words = ladders << (shift - kernel.WORD)
-        self._bits = np.zeros(words + (words >> kernel.WORD), dtype=np.int64)
-        self._tops = np.full((2, pools), kernel.NOTHING, dtype=np.int64)
+        self._bits = np.zeros(words + (words >> at.WORD), dtype=np.int64)
+        self._tops = np.full((2, pools), at.NOTHING, dtype=np.int64)
+        self._charges = np.zeros((2, pools, pools), dtype=np.int64)
+        self._room = np.zeros((pools, pools), dtype=np.int64)
         self._sent = np.zeros(0, dtype=np.int64)
-        self._event = np.zeros((kernel.EVENT_FIELDS, 1), dtype=np.int64)
+        self._event = np.zeros((at.EVENT_FIELDS, 1), dtype=np.int64)
+        self._packed = self._event.data
+        self._family = no_tree()
+        self._fills = _room_for_fills(0)
         self._given = given
         self._capacity: IntArray | None = None
-        self._room = np.zeros((pools, pools) if capacity is not None else (1, 1), dtype=np.int64)
-        self._charges = np.zeros((2, pools, pools), dtype=np.int64)
         self._set_capacity(capacity)
         self._reserve(1)
 
     # Orders in
 
-    def submit(
+    def submit(  # noqa: PLR0913 -- an order has these fields
         self,
         owner: int,
         side: int,
@@ -159,9 +153,19 @@ class OrderBook:
         """
         code = TIME_IN_FORCE.get(tif)
         if code is None:
-            raise _unknown_tif(tif)
-        order_id = self._scalars[kernel.NEXT_ID]
-        event = (SUBMIT, 0, owner, side, pool, price, quantity, code, NEVER if expiry is None else expiry)
+            raise check.unknown("time in force", "order", tif, TIME_IN_FORCE)
+        order_id = self._scalars[at.NEXT_ID]
+        event = (
+            SUBMIT,
+            0,
+            owner,
+            side,
+            pool,
+            price,
+            quantity,
+            code,
+            NEVER if expiry is None else expiry,
+        )
         return order_id, self._apply_one(event)
 
     def cancel(self, order_id: int) -> bool:
@@ -173,15 +177,15 @@ class OrderBook:
             When no order ever had this id.
         """
         self._apply_one((CANCEL, order_id, 0, 0, 0, 0, 0, 0, 0))
-        return self._scalars[kernel.REMOVED] == 1
+        return self._scalars[at.REMOVED] == 1
 
     def replace(
         self, order_id: int, *, price: int | None = None, quantity: int | None = None
     ) -> tuple[int, list[Fill]]:
         """Change the limit or what is left of an order; return its id, which it keeps, and its fills.
 
-        A reduced quantity keeps the place in the queue; a raised one or another price loses it, and the order comes in anew. An
-        order that is no longer there stays gone.
+        A reduced quantity keeps the place in the queue; a raised one or another price loses it, and the order comes in
+        anew. An order that is no longer there stays gone.
 
         Raises
         ------
@@ -190,16 +194,16 @@ class OrderBook:
         """
         for name, value in (("price", price), ("quantity", quantity)):
             if value is not None:
-                _whole(name, value, 1, NEVER)
+                check.whole(name, value, 1, NEVER)
         event = (REPLACE, order_id, 0, 0, 0, price or 0, quantity or 0, GTC, 0)
         return order_id, self._apply_one(event)
 
     def expire(self, now: int) -> int:
         """Remove every order whose expiry is `now` or before; return how many."""
         self._apply_one((EXPIRE, 0, 0, 0, 0, 0, 0, 0, now))
-        return self._scalars[kernel.REMOVED]
+        return self._scalars[at.REMOVED]
 
-    def submit_many(
+    def submit_many(  # noqa: PLR0913 -- an order has these fields
         self,
         owner: Integers,
         side: Integers,
@@ -230,15 +234,15 @@ class OrderBook:
         columns = Events(
             kind=np.zeros(count, dtype=np.int64),  # SUBMIT
             order_id=np.zeros(count, dtype=np.int64),
-            owner=_column("owner", owner),
-            side=_column("side", side),
-            pool=_column("pool", pool),
-            price=_column("price", price),
-            quantity=_column("quantity", quantity),
-            tif=_tif_codes(tif, count),
-            expiry=_per_order("expiry", NEVER if expiry is None else expiry, count),
+            owner=check.column("owner", owner),
+            side=check.column("side", side),
+            pool=check.column("pool", pool),
+            price=check.column("price", price),
+            quantity=check.column("quantity", quantity),
+            tif=check.tif_codes(tif, count),
+            expiry=check.per_order("expiry", NEVER if expiry is None else expiry, count),
         )
-        return self._apply(_equal_lengths(columns, count))
+        return self._apply(check.equal_lengths(columns, count))
 
     def process(self, events: Events) -> Fills:
         """Apply a recorded stream of submits, cancels, replaces and expiries in compiled code.
@@ -253,8 +257,8 @@ class OrderBook:
         OrderError
             When any event is wrong; the book is unchanged.
         """
-        columns = Events(*map(_column, Events._fields, events))
-        return self._apply(_equal_lengths(columns, len(columns.kind)))
+        columns = Events(*map(check.column, Events._fields, events))
+        return self._apply(check.equal_lengths(columns, len(columns.kind)))
 
     # Slots and rules
 
@@ -264,25 +268,27 @@ class OrderBook:
         The pair of resting orders with the highest bid - charge - ask goes first; ties: lower charge, then earlier bid,
         then earlier ask; the later of the two counts as the incoming order.
         """
-        self._given = _matrix("charges", charges, self._pools)
+        self._given = check.matrix("charges", charges, self._pools)
         self._weigh()
         return self._sweep()
 
     def start_slot(self, *, capacity: npt.ArrayLike | None = None) -> list[Fill]:
-        """Renew what is counted by slot: the owners' rate and the pairs' capacity; return the fills this makes possible.
+        """Renew the owners' rate and the pairs' capacity of a slot; return the fills this makes possible.
 
         Parameters
         ----------
         capacity : array_like of int, shape [buyer pools, seller pools], optional
             New capacities from now on [1e-6 kWh]; None = as before.
         """
-        self._set_capacity(self._capacity if capacity is None else capacity)
         self._sent[:] = 0
+        if capacity is None and self._capacity is None:
+            return []
+        self._set_capacity(self._capacity if capacity is None else capacity)
         return self._sweep()
 
     def clear(self) -> None:
         """Forget all orders and count ids, capacities and rates from the start again."""
-        kernel.clear(self._state, self._orders, self._bits, self._tops, self._sent)
+        _upkeep.clear(self._state, self._orders, self._bits, self._tops, self._sent, self._family)
         if self._capacity is not None:
             self._set_capacity(self._capacity)
 
@@ -299,17 +305,23 @@ class OrderBook:
 
     def depth(self, pool: int | None = None) -> "pd.DataFrame":
         """Return what rests, one row a side and price, best first: `side, price, quantity, orders`."""
-        import pandas as pd
-
         ladder, rung, rows = self._resting()
-        side = np.where(ladder < self._pools, BID, ASK)
-        table = pd.DataFrame({"side": side, "rung": rung, "quantity": rows[:, kernel.QUANTITY]})
-        if pool is not None:
-            table = table[ladder % self._pools == self._pool(pool)]
-        grouped = table.groupby(["side", "rung"])["quantity"].agg(quantity="sum", orders="size").reset_index()
-        grouped["price"] = np.where(grouped["side"] == BID, self._levels - grouped["rung"], grouped["rung"])
-        ordered = grouped.sort_values(["side", "rung"], ascending=[False, True], ignore_index=True)
-        return ordered[["side", "price", "quantity", "orders"]].astype(np.int64)
+        bids = ladder < self._pools
+        shown = slice(None) if pool is None else ladder % self._pools == self._pool(pool)
+        columns = (
+            np.where(bids, BID, ASK),
+            np.where(bids, self._levels - rung, rung),
+            rows[:, at.QUANTITY],
+        )
+        return depth_table(*(column[shown] for column in columns))
+
+    def replay(self, events: Events) -> "pd.DataFrame":
+        """Apply events one by one; return the public tape, one row a message and one a trade, in order of time.
+
+        Columns are `event` (row of the events), `kind` ("quote", "cancel", "replace", "expire", "trade"), `side`,
+        `pool`, `price`, `quantity`, and `best_bid` and `best_ask` over all pools after the message. Owners stay out.
+        """
+        return replay(self, events)
 
     def order(self, order_id: int) -> Order | None:
         """Return a resting order as it is now, or None when it is no longer there.
@@ -319,113 +331,122 @@ class OrderBook:
         OrderError
             When no order ever had this id.
         """
-        _whole("order_id", order_id, 0, self._scalars[kernel.NEXT_ID] - 1)
-        start = kernel.find(order_id, self._state, self._orders)
-        return None if start < 0 else self._show(self._orders[start : start + kernel.ORDER_FIELDS].tolist())
+        check.whole("order_id", order_id, 0, self._scalars[at.NEXT_ID] - 1)
+        start = _ladder.find(order_id, self._state, self._orders)
+        return (
+            None
+            if start < 0
+            else show(
+                self._orders[start : start + at.ORDER_FIELDS].tolist(), self._levels, self._shift, self._pools
+            )
+        )
 
     def orders(self) -> list[Order]:
         """Return all resting orders in order of id."""
-        return [self._show(row) for row in self._resting()[2].tolist()]
+        rows = self._resting()[2].tolist()
+        return [show(row, self._levels, self._shift, self._pools) for row in rows]
 
     def __len__(self) -> int:
         """Return the number of resting orders."""
-        return self._scalars[kernel.LIVE]
+        return self._scalars[at.LIVE]
 
     @property
     def rejected(self) -> int:
         """Return how many orders the rate limit has turned away since the last `clear`."""
-        return self._scalars[kernel.REJECTED]
+        return self._scalars[at.REJECTED]
+
+    @property
+    def rejected_by_owner(self) -> dict[int, int]:
+        """Return how many orders of each owner the rate limit has turned away in this slot."""
+        over = self._sent - self._scalars[at.RATE]
+        return {int(owner): int(over[owner]) for owner in np.flatnonzero(over > 0)}
 
     @property
     def charges(self) -> IntArray:
         """Return the charges [ticks] now in force, -1 = forbidden or used up, shape [buyer pools, seller pools]."""
         now = self._charges[0]
-        return np.where(now == kernel.NOTHING, -1, now >> self._shift)
+        return np.where(now == at.NOTHING, -1, now >> self._shift)
 
     # Inside
 
     def _apply_one(self, event: tuple[int, ...]) -> list[Fill]:
         """Check and apply one event; return its fills."""
-        scalars = self._scalars
         try:
-            _PACK(self._event, 0, *event)
+            check.PACK(self._packed, 0, *event)
         except struct.error:
-            raise _not_whole(event) from None
-        if scalars[kernel.USED] == len(self._orders):
+            raise check.not_whole(event) from None
+        if self._scalars[at.USED] == self._size:
             self._reserve(1)
-        if scalars[kernel.RATE]:
+        if self._is_rated:
             self._count_owner(event[2])
-        count = kernel.run_one(*self._arrays, self._event)
+        count = _book.run_one(*self._one)
         if count > 0:
             return self._listed(count)
         if count < 0:
-            raise self._refusal(-1 - count, event[-1 - count])
+            raise check.refusal(-1 - count, event[-1 - count], self._levels, self._pools)
         return []
 
     def _apply(self, events: Events) -> Fills:
         """Check all events, then apply them a chunk at a time; return their fills."""
         count = len(events.kind)
-        bad = kernel.first_bad(self._state, *events[:-1])
+        bad = _book.first_bad(self._state, *events[:-1])
         if bad >= 0:
             row, field = bad >> 4, bad & 15
-            raise self._refusal(field, int(events[field][row]), f"row {row}")
-        if self._scalars[kernel.RATE] and count:
+            raise check.refusal(field, int(events[field][row]), self._levels, self._pools, f"row {row}")
+        if self._is_rated and count:
             self._count_owner(int(events.owner.max()))
         # Every fill ends an order that was there, one that came, or a pair's capacity
-        most = self._scalars[kernel.LIVE] + count + self._pools**2
+        most = self._scalars[at.LIVE] + count + self._pairs
         fills = self._fills if most <= self._fills.shape[1] else _room_for_fills(most)
-        self._state[kernel.FILLS] = 0
+        self._state[at.FILLS] = 0
         for first in range(0, count, CHUNK):
             last = min(first + CHUNK, count)
             self._reserve(last - first)
-            kernel.run(*self._arrays[:-1], fills, *events, first, last)
-        filled = fills[:, : self._scalars[kernel.FILLS]]
+            arguments: tuple[Any, ...] = (*self._arrays, fills, *events, first, last)
+            _book.run(*arguments)
+        filled = fills[:, : self._scalars[at.FILLS]]
         return Fills(*(filled.copy() if fills is self._fills else filled))
 
     def _listed(self, count: int) -> list[Fill]:
         """Return the first fills of the buffer as records."""
-        return [Fill(*fill) for fill in zip(*self._fills[:-1, :count].tolist(), strict=True)]
+        return list(map(Fill._make, self._shown[:count].tolist()))
 
     def _reserve(self, count: int) -> None:
         """Make room for `count` more orders: drop the dead ones and, when the living need it, grow."""
-        size = count * kernel.ORDER_FIELDS
-        if self._scalars[kernel.USED] + size <= len(self._orders):
+        size = count * at.ORDER_FIELDS
+        if self._scalars[at.USED] + size <= len(self._orders):
             return
-        live = self._scalars[kernel.LIVE]
+        live = self._scalars[at.LIVE]
         target = self._orders
-        if 2 * (live + count) * kernel.ORDER_FIELDS > len(target):
-            target = np.zeros(4 * (live + max(count, 256)) * kernel.ORDER_FIELDS, dtype=np.int64)
-            self._fills = _room_for_fills(len(target) // kernel.ORDER_FIELDS + self._pools**2)
-        kernel.compact(self._state, self._orders, self._queues, target)
+        if 2 * (live + count) * at.ORDER_FIELDS > len(target):
+            target = np.empty(4 * (live + max(count, 256)) * at.ORDER_FIELDS, dtype=np.int64)
+            self._fills = _room_for_fills(len(target) // at.ORDER_FIELDS + self._pairs)
+        _upkeep.compact(self._state, self._orders, self._queues, target)
         self._orders = target
         self._collect()
 
     def _collect(self) -> None:
         """Line up the arrays in the order the kernel takes them."""
-        self._arrays = (
-            self._state,
-            self._orders,
-            self._queues,
-            self._bits,
-            self._tops,
-            self._charges,
-            self._room,
-            self._sent,
-            self._fills,
-        )
+        ladders = self._state, self._orders, self._queues, self._bits, self._tops
+        self._arrays: tuple[Any, ...] = (*ladders, self._charges, self._room, self._sent, self._family)
+        self._size = len(self._orders)
+        self._shown = self._fills[:-1].T
+        self._one: tuple[Any, ...] = (*self._arrays, self._fills, self._event)
 
     def _count_owner(self, owner: int) -> None:
         """Make room to count what an owner sends."""
-        if len(self._sent) <= owner < kernel.MOST_OWNERS:
+        if len(self._sent) <= owner < at.MOST_OWNERS:
             self._sent = np.concatenate([self._sent, np.zeros(owner + 1, dtype=np.int64)])
             self._collect()
 
     def _set_capacity(self, capacity: npt.ArrayLike | None) -> None:
         """Give every pair its capacity of a slot, or none."""
+        self._pairs = 0
         if capacity is not None:
-            self._capacity = _matrix("capacity", capacity, self._pools)
+            self._capacity = check.matrix("capacity", capacity, self._pools)
             self._room[:] = np.where(self._capacity < 0, NEVER, self._capacity)
-            self._state[kernel.CAPPED] = 1
+            self._state[at.CAPPED] = 1
+            self._pairs = self._pools**2
         self._weigh()
 
     def _weigh(self) -> None:
@@ -434,174 +455,44 @@ class OrderBook:
         if self._capacity is not None:
             open_ &= self._room > 0
         charge = np.where(open_, self._given, 0)
-        self._charges[0] = np.where(open_, (charge << self._shift) + charge, kernel.NOTHING)
+        self._charges[0] = np.where(open_, (charge << self._shift) + charge, at.NOTHING)
         self._charges[1] = self._charges[0].T
+        is_open = self._capacity is None  # a pair that is used up would leave the tree
+        self._family = family_of(self._charges[0]) if is_open and self._pools >= TREE_FROM else no_tree()
+        self._state[at.TREED] = self._family.size > 0
+        self._collect()
 
     def _sweep(self) -> list[Fill]:
         """Match resting orders until none cross; return the fills."""
         self._reserve(1)
-        kernel.sweep(*self._arrays[:-2], self._fills)
-        return self._listed(self._scalars[kernel.FILLS])
+        most = len(self._orders) // at.ORDER_FIELDS + self._pairs
+        if most > self._fills.shape[1]:
+            self._fills = _room_for_fills(most)
+            self._collect()
+        arguments: tuple[Any, ...] = (*self._arrays[:-2], self._fills)
+        _upkeep.sweep(*arguments)
+        if self._state[at.TREED]:
+            _ladder.grow_tree(self._state, self._orders, self._queues, self._tops, self._family)
+        return self._listed(self._scalars[at.FILLS])
 
     def _best_rung(self, pool: int | None, side: int) -> int | None:
         """Return the lowest rung in use on one side of a pool, or of all pools."""
         tops = self._tops[side]
         best = int(tops.min() if pool is None else tops[self._pool(pool)])
-        return None if best == kernel.NOTHING else best >> self._shift
+        return None if best == at.NOTHING else best >> self._shift
 
     def _resting(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return ladder, rung and row of every resting order, shapes [orders], [orders], [orders, fields]."""
-        rows = self._orders[: self._scalars[kernel.USED]].reshape(-1, kernel.ORDER_FIELDS)
-        rows = rows[rows[:, kernel.QUANTITY] > 0]
-        ladder = rows[:, kernel.RUNG] >> self._shift
-        return ladder, rows[:, kernel.RUNG] - (ladder << self._shift), rows
-
-    def _show(self, row: list[int]) -> Order:
-        """Return a row of the store as the order it stands for."""
-        ladder, rung = row[kernel.RUNG] >> self._shift, row[kernel.RUNG] & ((1 << self._shift) - 1)
-        bid = ladder < self._pools
-        expiry = row[kernel.EXPIRY]
-        return Order(
-            id=row[kernel.ID],
-            owner=row[kernel.OWNER],
-            side=BID if bid else ASK,
-            pool=ladder % self._pools,
-            price=self._levels - rung if bid else rung,
-            quantity=row[kernel.QUANTITY],
-            time=row[kernel.TIME],
-            expiry=None if expiry == NEVER else expiry,
-        )
+        rows = self._orders[: self._scalars[at.USED]].reshape(-1, at.ORDER_FIELDS)
+        rows = rows[rows[:, at.QUANTITY] > 0]
+        ladder = rows[:, at.RUNG] >> self._shift
+        return ladder, rows[:, at.RUNG] - (ladder << self._shift), rows
 
     def _pool(self, pool: int) -> int:
         """Return a pool's number, checked."""
-        return _whole("pool", pool, 0, self._pools - 1)
-
-    def _refusal(self, field: int, got: object, where: str = "order") -> OrderError:
-        """Return the error for a field of an event."""
-        expected = {
-            "kind": "SUBMIT, CANCEL, REPLACE or EXPIRE",
-            "order_id": "the id of an order submitted before",
-            "owner": f"0 to {kernel.MOST_OWNERS - 1} where a rate limit is set",
-            "side": "BID (1) or ASK (-1)",
-            "pool": f"0 to {self._pools - 1}",
-            "price": f"1 to {self._levels - 1} ticks",
-            "quantity": f"1 or more, and no more than {NEVER // self._levels} in the whole book",
-            "tif": ", ".join(TIME_IN_FORCE),
-        }
-        name = Events._fields[field]
-        return OrderError(
-            describe(f"{name} out of range", where=where, got=got, expected=expected[name])
-        )
-
-
-def _whole(name: str, value: int, lowest: int, highest: int) -> int:
-    """Return a whole number, checked."""
-    try:
-        number = index(value)
-    except TypeError:
-        number = lowest - 1
-    if not lowest <= number <= highest:
-        raise OrderError(
-            describe(f"{name} out of range", got=value, expected=f"a whole number from {lowest} to {highest}")
-        )
-    return number
-
-
-def _not_whole(event: tuple[object, ...]) -> OrderError:
-    """Return the error that names the first value of an event that is no int64."""
-    for name, value in zip(Events._fields, event, strict=True):
-        try:
-            _PACK(bytearray(_PACKED), 0, *(value,) * kernel.EVENT_FIELDS)
-        except struct.error:
-            break
-    return OrderError(describe(f"{name} is no whole number", where="order", got=value, expected="an int64"))
+        return check.whole("pool", pool, 0, self._pools - 1)
 
 
 def _room_for_fills(count: int) -> IntArray:
     """Return a buffer for `count` fills; the system gives the memory as it is written to."""
-    return np.empty((kernel.FILL_FIELDS, count), dtype=np.int64)
-
-
-def _column(name: str, values: npt.ArrayLike) -> IntArray:
-    """Return values as int64, shape [orders]; refuse what is not whole, naming the row."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise OrderError(describe(f"{name} is no column", got=array.shape, expected="one dimension"))
-    if array.dtype == np.int64:
-        return np.ascontiguousarray(array)
-    return _exact(name, array)
-
-
-def _exact(name: str, array: npt.NDArray[np.generic]) -> IntArray:
-    """Return any array as int64 when every value is a whole number that fits."""
-    if array.dtype.kind in "bi":
-        return array.astype(np.int64)
-    if array.dtype.kind not in "uf" and array.size:
-        raise OrderError(describe(f"{name} is not numeric", got=str(array.dtype), expected="int64"))
-    limit = 2.0**63
-    number = array.astype(np.float64)
-    good = (number == np.rint(number)) & (number >= -limit) & (number < limit)
-    if not good.all():
-        row = np.argwhere(~good)[0].tolist()
-        raise OrderError(
-            describe(
-                f"{name} is no whole number",
-                where=f"row {row[0] if len(row) == 1 else row}",
-                got=array[tuple(row)].item(),
-                expected="an int64",
-            )
-        )
-    return array.astype(np.int64)
-
-
-def _per_order(name: str, values: Integers, count: int) -> IntArray:
-    """Return one value for each order, of a column or of one value for all."""
-    if isinstance(values, int):
-        return np.full(count, _whole(name, values, -NEVER, NEVER), dtype=np.int64)
-    return _column(name, values)
-
-
-def _tif_codes(tif: str | Iterable[str], count: int) -> IntArray:
-    """Return the times in force as codes, shape [orders]."""
-    names = [tif] if isinstance(tif, str) else list(tif)
-    for row, name in enumerate(names):
-        if name not in TIME_IN_FORCE:
-            raise _unknown_tif(name, f"row {row}")
-    if isinstance(tif, str):
-        return np.full(count, TIME_IN_FORCE[tif], dtype=np.int64)
-    return np.array([TIME_IN_FORCE[name] for name in names], dtype=np.int64)
-
-
-def _unknown_tif(name: str, where: str = "order") -> OrderError:
-    """Return the error for a time in force that is none."""
-    return OrderError(
-        describe(
-            "unknown time in force",
-            where=where,
-            got=name,
-            expected=", ".join(TIME_IN_FORCE),
-            hint=did_you_mean(str(name), TIME_IN_FORCE),
-        )
-    )
-
-
-def _equal_lengths(columns: Events, count: int) -> Events:
-    """Return the columns when all have `count` rows."""
-    for name, column in zip(Events._fields, columns, strict=True):
-        if len(column) != count:
-            raise OrderError(
-                describe(f"{name} has another length", got=len(column), expected=f"{count}, one an order")
-            )
-    return columns
-
-
-def _matrix(name: str, values: npt.ArrayLike, pools: int | None = None) -> IntArray:
-    """Return a square matrix of whole numbers, checked and copied."""
-    array = np.asarray(values)
-    side = len(array) if array.ndim and pools is None else pools
-    if array.shape != (side, side) or array.size == 0:
-        size = "pools" if pools is None else str(pools)
-        raise OrderError(
-            describe(f"{name} is not square", got=array.shape, expected=f"shape ({size}, {size})")
-        )
-    return _exact(name, array).copy()
+    return np.empty((at.FILL_FIELDS, count), dtype=np.int64)

@@ -98,7 +98,7 @@ class ConformanceReport:
 
 
 def check_mechanism(
-    mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, most_pools: int = 4, **options: Any
+    mechanism: str | type[Mechanism], *, books: int = 300, seed: int = 0, most_pools: int = 6, **options: Any
 ) -> ConformanceReport:
     """Check a mechanism on random books: ties, pools, forbidden pairs, shared owners, tiny and huge orders.
 
@@ -210,7 +210,10 @@ def _cases(
 def random_rules(rng: np.random.Generator, most_pools: int) -> MarketRules:
     """Return a market of some pools with charges of which some are equal and some forbidden; one pool alone is free."""
     pools = int(rng.integers(1, most_pools + 1))
-    charges = rng.choice([-1, 0, 1, 2, 5, 9], size=(pools, pools), p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.1])
+    charges = rng.choice([0, 1, 2, 5, 9, 14], size=(pools, pools))
+    charges[
+        rng.random((pools, pools)) < rng.choice([0.1, 0.6])
+    ] = -1  # scarce pairs make long chains of pools
     if most_pools == 1:
         charges[:] = 0
     pricing = PRICINGS[int(rng.integers(3))]
@@ -221,7 +224,7 @@ def random_rules(rng: np.random.Generator, most_pools: int) -> MarketRules:
 
 def random_book(rng: np.random.Generator, pools: int, kind: int) -> tuple[Orders, int]:
     """Return a book of one of ten kinds, and a unit that divides all its quantities."""
-    bids, asks = (int(n) for n in rng.integers(2, 11, 2))
+    bids, asks = (int(n) for n in rng.integers(2, 31 if kind in {8, 9} else 11, 2))
     if kind == 0:  # at times nothing, one order, or one side only
         bids, asks = (int(n) for n in rng.integers(0, 2, 2) * rng.integers(1, 4, 2))
     count = bids + asks

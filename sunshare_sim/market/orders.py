@@ -36,7 +36,8 @@ class Events(NamedTuple):
     """Hold a recorded stream of messages in order of time; every array is int64, shape [events].
 
     `kind` is SUBMIT, CANCEL, REPLACE or EXPIRE. A submit reads all columns but `order_id`; a cancel reads `order_id`; a
-    replace `order_id`, `price` and `quantity` (0 keeps either as it is); an expiry removes what ends at `expiry` or before.
+    replace `order_id`, `price` and `quantity` (0 keeps either as it is); an expiry removes what ends at `expiry` or
+    before.
     """
 
     kind: IntArray

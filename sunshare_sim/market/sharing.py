@@ -7,7 +7,7 @@ pro rata within. Rounding to whole ticks and units moves no money away: what a b
 and the network get.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from sunshare_sim.market.orders import Fills, Orders
 from sunshare_sim.units import ASK, BID, IntArray
 
 
-class Sharing:
+class Sharing(ABC):
     """Share a slot's energy at one price; a subclass says at which."""
 
     limits_bind: ClassVar[bool] = True

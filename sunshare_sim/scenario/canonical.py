@@ -54,14 +54,15 @@ def scenario_hash(scenario: Scenario) -> str:
     """Return the SHA-256 of a scenario with every default, as hexadecimal digits.
 
     A data file counts with the hash of its content and not with its path: the same scenario has the same hash in any
-    folder, and another hash when its data change.
+    folder, and another hash when its data change. The section `results` does not count: what is written of a run does
+    not change the run.
 
     Raises
     ------
     InputError
         When a data file is no longer there.
     """
-    content = scenario.model_dump(mode="json")
+    content = scenario.model_dump(mode="json", exclude={"results"})
     for path in {key.path for key in all_keys() if is_file(key.field)}:
         _digest_files(content, path)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -106,7 +106,7 @@ def test_file_round_trip(pp, net, tmp_path):
         ("[1]", "not a pandapower network"),
         (
             '{"_class": "pandapowerNet", "_object": {"bus": 3}}',
-            "pandapower cannot read the file|without|elements",
+            "pandapower cannot read the file",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from sunshare_sim.errors import LedgerError
 from sunshare_sim.ledger.audit import verify_chain
-from sunshare_sim.ledger.chain import Chain, receipts_array, receipts_bytes, seal
+from sunshare_sim.ledger.chain import Chain, Place, receipts_array, receipts_bytes, receipts_commitment, seal
 from sunshare_sim.ledger.settlement import Trades
 
 
@@ -44,7 +44,7 @@ def test_every_changed_receipt_is_found_in_its_block(stored):
 
 
 @pytest.mark.parametrize(
-    "field", ["number", "time_s", "slot", "previous_hash", "receipts_hash", "header_hash"]
+    "field", ["number", "time_ms", "slot", "previous_hash", "receipts_hash", "readings_hash", "header_hash"]
 )
 def test_every_changed_header_field_is_found(stored, field):
     blocks, receipts, _ = stored
@@ -82,7 +82,9 @@ def test_a_forged_block_breaks_the_next_one(stored):
     changed = receipts.copy()
     changed[0, 4] += 1
     data = receipts_bytes(changed[: blocks[0].trades])
-    forged = seal(0, blocks[0].time_s, blocks[0].slot, data, blocks[0].previous_hash)
+    place = Place(0, blocks[0].time_ms, blocks[0].slot, blocks[0].trades)
+    hashes = receipts_commitment(data, "trade"), blocks[0].readings_hash
+    forged = seal(place, blocks[0].previous_hash, *hashes)
     with pytest.raises(LedgerError, match=r"^block 1: previous_hash is wrong"):
         verify_chain([forged, *blocks[1:]], changed, "run")
 

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from sunshare_sim.errors import LedgerError
+from sunshare_sim.ledger.authorities import SIGNATURE_BYTES, Authorities, is_signed, load_verifier
 from sunshare_sim.ledger.chain import (
     RECEIPT,
     RECEIPT_BYTES,
     Chain,
     genesis_hash,
     header_bytes,
+    readings_bytes,
     receipts_array,
     receipts_bytes,
+    schedule_blocks,
 )
 from sunshare_sim.ledger.settlement import Trades
 
@@ -44,11 +47,13 @@ def test_blocks_can_be_recomputed_with_the_standard_library_alone():
     chain = Chain("three-homes:1")
     data = receipts_bytes(receipts_array(5, trades(2), np.zeros(2, dtype=np.int64)))
     first, second = chain.append(1_750_000_000, 4, b""), chain.append(1_750_000_900, 5, data)
-    start = sha256(b"SunShare genesis 1\nthree-homes:1").digest()
-    header = struct.pack("<4q", 0, 1_750_000_000, 4, 0) + start + sha256(b"").digest()
+    start, none = sha256(b"SunShare genesis 2\nthree-homes:1").digest(), sha256(b"").digest()
+    header = struct.pack("<4q", 0, 1_750_000_000_000, 4, 0) + start + none + none
     assert (first.previous_hash, first.header_hash) == (start, sha256(header).digest())
     assert header_bytes(first) == header
-    header = struct.pack("<4q", 1, 1_750_000_900, 5, 2) + first.header_hash + sha256(data).digest()
+    leaves = [sha256(b"\0" + data[at : at + 64]).digest() for at in (0, 64)]
+    root = sha256(b"\1" + leaves[0] + leaves[1]).digest()
+    header = struct.pack("<4q", 1, 1_750_000_900_000, 5, 2) + first.header_hash + root + none
     assert (second.number, second.trades, second.header_hash) == (1, 2, sha256(header).digest())
     assert chain.head == second.header_hash
     assert chain.length == 2
@@ -71,3 +76,57 @@ def test_half_a_receipt_is_refused():
         chain.append(0, 0, b"x" * 65)
     assert chain.length == 0
     assert chain.head == genesis_hash("run")
+
+
+def test_a_block_may_be_one_digest_instead_of_a_tree():
+    data = receipts_bytes(receipts_array(5, trades(3), np.zeros(3, dtype=np.int64)))
+    block = Chain("run", audit="block").append(0, 5, data)
+    assert block.receipts_hash == sha256(data).digest()
+    assert Chain("run").append(0, 5, data).receipts_hash != block.receipts_hash
+
+
+def test_readings_and_milliseconds_are_bound_into_the_block():
+    plain = Chain("run").append(7, 0, b"")
+    read = Chain("run").append(7, 0, b"", readings=readings_bytes(np.array([1, -2]), 3, 4))
+    later = Chain("run").append(7, 0, b"", extra_ms=400)
+    assert read.readings_hash == sha256(struct.pack("<4q", 3, 4, 1, -2)).digest()
+    assert (later.time_ms, later.time_s) == (7400, 7)
+    assert len({plain.header_hash, read.header_hash, later.header_hash}) == 3
+
+
+@pytest.mark.parametrize("scheme", ["ed25519", "ml-dsa-44"])
+def test_authorities_sign_in_turn(scheme):
+    authorities = Authorities.from_seed(5, 3, scheme)
+    verifiers = [load_verifier(key, scheme) for key in authorities.public_keys]
+    chain = Chain("run", authorities=authorities)
+    for number in range(5):
+        block = chain.append(number, number, b"")
+        assert len(block.signature) == SIGNATURE_BYTES[scheme]
+        signed = [is_signed(each, block.signature, header_bytes(block)) for each in verifiers]
+        assert signed == [each == number % 3 for each in range(3)]
+
+
+def test_the_same_seed_signs_the_same_bytes():
+    blocks = [Chain("run", authorities=Authorities.from_seed(seed)).append(0, 0, b"") for seed in (5, 5, 6)]
+    assert blocks[0] == blocks[1]
+    assert blocks[0].signature != blocks[2].signature
+    assert blocks[0].header_hash == blocks[2].header_hash  # who signs does not change what is signed
+
+
+def test_bad_authorities_are_named():
+    with pytest.raises(LedgerError, match=r"settlement.authorities: not a number of authorities; got 6"):
+        Authorities.from_seed(1, 6)
+    with pytest.raises(LedgerError, match="did you mean 'ed25519'"):
+        Authorities.from_seed(1, 1, "ed2519")
+
+
+def test_waiting_trades_fill_one_block_after_the_other():
+    assert list(schedule_blocks(1199, 3)) == [(1200, 0, 3)]
+    assert list(schedule_blocks(1200, 3)) == [(1600, 0, 3)]  # a block takes what came before it
+    assert list(schedule_blocks(0, 0, interval_ms=5000)) == [(5000, 0, 0)]
+    batches = list(schedule_blocks(0, 1001, interval_ms=400, most_trades=100))
+    assert len(batches) == 11
+    assert batches[-1] == (4400, 1000, 1001)
+    for wrong in ({"interval_ms": 0}, {"most_trades": -1}):
+        with pytest.raises(LedgerError, match="not a block interval"):
+            list(schedule_blocks(0, 1, **wrong))

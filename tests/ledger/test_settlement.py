@@ -47,10 +47,10 @@ def ledger():
 
 def test_accounts_are_numbered_after_the_households():
     accounts = Accounts(5)
-    assert (accounts.operator, accounts.retailer, accounts.escrow, accounts.oracle) == (5, 6, 7, 8)
-    assert len(accounts) == 8
-    names = [accounts.name(i) for i in (0, 4, 5, 6, 7, 8)]
-    assert names == ["household 0", "household 4", "operator", "retailer", "escrow", "oracle"]
+    assert (accounts.operator, accounts.retailer, accounts.escrow, accounts.oracle) == (5, 6, 7, 9)
+    assert len(accounts) == 9
+    names = [accounts.name(i) for i in (0, 4, 5, 6, 7, 8, 9)]
+    assert names == ["household 0", "household 4", "operator", "retailer", "escrow", "treasury", "oracle"]
 
 
 def test_worked_example_of_the_second_source(ledger):
@@ -58,13 +58,13 @@ def test_worked_example_of_the_second_source(ledger):
     cost = payment(10 * KWH, 3 * MONEY)
     event = ledger.settle_trade(ledger.oracle, 1, 0, 10 * KWH, cost)
     assert event == TradeExecuted(buyer=1, seller=0, energy=10_000_000, cost=30_000_000, wheeling=0)
-    assert ledger.credits.tolist() == [2 * KWH, 10 * KWH, 0, 0, 0, 0]
-    assert ledger.cash.tolist() == [130 * MONEY, 70 * MONEY, 100 * MONEY, 0, 0, 0]
+    assert ledger.credits.tolist() == [2 * KWH, 10 * KWH, 0, 0, 0, 0, 0]
+    assert ledger.cash.tolist() == [130 * MONEY, 70 * MONEY, 100 * MONEY, 0, 0, 0, 0]
 
 
 def test_wheeling_goes_to_the_operator_in_the_same_step(ledger):
     ledger.settle_trade(ledger.oracle, 1, 0, KWH, 30 * MONEY, wheeling=2 * MONEY)
-    assert ledger.cash.tolist() == [130 * MONEY, 68 * MONEY, 100 * MONEY, 2 * MONEY, 0, 0]
+    assert ledger.cash.tolist() == [130 * MONEY, 68 * MONEY, 100 * MONEY, 2 * MONEY, 0, 0, 0]
     ledger.check_conservation()
 
 
@@ -96,7 +96,7 @@ def test_money_check_covers_the_wheeling(ledger):
         ledger.settle_trade(ledger.oracle, 1, 0, KWH, 100 * MONEY, wheeling=1)
 
 
-@pytest.mark.parametrize("sender", [0, 3, 4, 5, 7, -1])
+@pytest.mark.parametrize("sender", [0, 3, 4, 5, 6, 8, -1])
 def test_nobody_but_the_oracle_settles_a_batch(ledger, sender):
     before = snapshot(ledger)
     with pytest.raises(Reverted, match="Unauthorized: Only SunShare Engine can execute"):
@@ -116,8 +116,8 @@ def test_batch_skips_what_fails_and_goes_on(ledger):
     status = ledger.settle_batch(ledger.oracle, batch)
     assert status.tolist() == [SETTLED, NO_CREDITS, NO_MONEY, SETTLED, NO_MONEY, SETTLED]
     assert [REASONS[s] for s in status[1:3]] == ["Insufficient energy credits", "Insufficient fiat balance"]
-    assert ledger.cash.tolist() == [230 * MONEY, 65 * MONEY, 0, 5 * MONEY, 0, 0]
-    assert ledger.credits.tolist() == [0, 0, 12 * KWH, 0, 0, 0]
+    assert ledger.cash.tolist() == [230 * MONEY, 65 * MONEY, 0, 5 * MONEY, 0, 0, 0]
+    assert ledger.credits.tolist() == [0, 0, 12 * KWH, 0, 0, 0, 0]
 
 
 def test_empty_batch_is_no_trade(ledger):
@@ -208,7 +208,7 @@ def test_money_comes_in_and_goes_out(ledger):
     with pytest.raises(Reverted, match="Insufficient fiat balance"):
         ledger.withdraw(0, 60 * MONEY + 1)
     for call in (ledger.fund, ledger.withdraw):
-        for account, amount, message in ((6, 1, "unknown account"), (-1, 1, "unknown account"), (0, 0, "not an amount"),
+        for account, amount, message in ((7, 1, "unknown account"), (-1, 1, "unknown account"), (0, 0, "not an amount"),
                                          (0, -5, "not an amount")):  # fmt: skip
             with pytest.raises(LedgerError, match=message):
                 call(account, amount)

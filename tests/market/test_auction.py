@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunshare_sim.errors import OrderError
+from sunshare_sim.market import _auction as kernel
+from sunshare_sim.market.batch import sorted_rows
 from sunshare_sim.market.mechanism import MarketRules, ReferencePrices, make_mechanism
 from sunshare_sim.market.orders import Orders
 from sunshare_sim.streams import stream
@@ -127,6 +129,20 @@ def test_equal_charges_make_one_market_of_all_pools():
     assert set(short.charge.tolist()) == {2}
 
 
+@settings(max_examples=200, deadline=None)
+@given(books(most_pools=1))
+def test_the_crossing_of_one_pool_is_its_best_flow(drawn):
+    orders, charges = drawn
+    rules = MarketRules(1, charges, LEVELS)
+    rows = sorted_rows(orders, rules)
+    starts = kernel.ladder_starts(rows, orders.side, orders.pool, 1)
+    _, height, width, ladders = kernel.price_steps(rows, starts, orders.price, orders.quantity)
+    left, same = width.copy(), width.copy()
+    flow = kernel.crossing(height, left, ladders, charges[0, 0])
+    assert flow.tolist() == kernel.best_flow(height, same, ladders, charges).tolist()
+    assert left.tolist() == same.tolist()
+
+
 def test_marginal_orders_are_served_pro_rata_and_leftovers_by_owner():
     orders = book([(10, 9)], [(4, 5), (8, 5), (4, 5)], owners=[0, 3, 2, 1])
     filled = bought(market().clear(orders, GRID).fills, 4)
@@ -165,6 +181,31 @@ def test_energy_is_rerouted_when_that_gains_more():
     charges = [[0, 0], [8, -1]]  # pool 1 can buy in pool 0 only
     fills = market(charges=charges).clear(orders, GRID).fills
     assert sorted(zip(fills.buyer.tolist(), fills.seller.tolist(), strict=True)) == [(0, 3), (1, 2)]
+
+
+def test_no_more_is_rerouted_than_flows():
+    orders = book([(2, 20), (5, 19)], [(2, 5), (5, 6)], pools=[0, 1, 0, 1])
+    fills = market(charges=[[0, 0], [8, -1]]).clear(orders, GRID).fills
+    trades = sorted(zip(fills.buyer.tolist(), fills.seller.tolist(), fills.quantity.tolist(), strict=True))
+    assert trades == [(0, 3, 2), (1, 2, 2)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_large_books_over_many_pools_are_optimal(seed):
+    """Scarce pairs and long chains of pools, so that flows are rerouted, in part and more than once."""
+    rng = stream(seed, "books")
+    pools, count = 7, 60
+    charges = np.where(rng.random((pools, pools)) < 0.6, -1, rng.integers(0, 12, (pools, pools)))
+    side = rng.choice([BID, ASK], count)
+    price = np.where(side == BID, rng.integers(10, 39, count), rng.integers(1, 25, count))
+    orders = Orders(np.arange(count), side, rng.integers(0, pools, count), price, rng.integers(1, 9, count))
+    fills = market(charges=charges).clear(orders, GRID).fills
+    gains = (orders.price[fills.bid_id] - orders.price[fills.ask_id] - fills.charge) @ fills.quantity
+    outcome = (gains, fills.quantity.sum(), fills.charge @ fills.quantity)
+    assert outcome == reference.allocate(orders, charges)
+    expected = reference.prices(orders, charges, LEVELS, Fraction(1, 2))
+    assert fills.price.tolist() == [expected[pool] for pool in orders.pool[fills.ask_id]]
+    assert (bought(fills, count) <= orders.quantity).all()
 
 
 def test_nobody_trades_with_oneself():

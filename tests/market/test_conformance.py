@@ -249,7 +249,7 @@ def test_the_books_are_as_hard_as_they_should_be():
     seen = {"ties": 0, "one-sided": 0, "empty": 0, "shared": 0, "forbidden": 0, "huge": 0, "single units": 0}
     for book in range(300):
         if book % BOOKS_A_MARKET == 0:
-            rules = random_rules(rng, 4)
+            rules = random_rules(rng, 6)
             seen["forbidden"] += (rules.charges < 0).any()
         orders, unit = random_book(rng, rules.pools, book % BOOKS_A_MARKET)
         bids, asks = (orders.price[orders.side == side] for side in (BID, ASK))

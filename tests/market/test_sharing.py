@@ -96,11 +96,11 @@ def test_a_charge_beyond_the_limit_keeps_a_buyer_at_home():
     assert (fills.bid_id.tolist(), fills.price.tolist(), fills.charge.tolist()) == ([1], [19], [5])
 
 
-def test_a_pool_that_reaches_few_gives_what_others_cannot():
-    """Buyer pool 0 reaches both sellers, buyer pool 1 only the second: all energy that can trade does."""
-    charges = [[-1, -1, 2, 2], [-1, -1, -1, 2], [-1] * 4, [-1] * 4]
-    orders = book([10, 10], [12, 8], pools=[0, 1, 2, 3])
-    assert sum(traded(market(charges=charges).clear(orders, GRID).fills, 4)) >= 2 * 14
+def test_where_pools_reach_few_others_all_that_can_trade_does():
+    """Each buyer pool reaches one seller pool; even parts of the supply would leave the first buyer short."""
+    charges = [[-1, -1, 2, -1], [-1, -1, -1, 2], [-1] * 4, [-1] * 4]
+    orders = book([20, 5], [20, 20], pools=[0, 1, 2, 3])
+    assert traded(market(charges=charges).clear(orders, GRID).fills, 4) == [20, 5, 20, 5]
 
 
 @pytest.mark.parametrize("name", NAMES)

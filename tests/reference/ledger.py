@@ -9,9 +9,9 @@ class ReferenceLedger:
     def __init__(self, households, cash=0):
         self.households = households
         self.operator = households
-        self.cash = dict.fromkeys(range(households + 3), 0)
+        self.cash = dict.fromkeys(range(households + 4), 0)
         self.cash.update(dict.fromkeys(range(households), cash))
-        self.credits = dict.fromkeys(range(households + 3), 0)
+        self.credits = dict.fromkeys(range(households + 4), 0)
 
     def mint(self, home, energy):
         self.credits[home] += energy
@@ -80,3 +80,60 @@ def reference_bills(slots, homes, parts):
             }
         )
     return bills
+
+
+def replay(events, operator):  # noqa: C901, PLR0912 -- one case an event
+    """Return money, energy credits and energy tokens of every account from the contract's events alone."""
+    from collections import Counter
+
+    cash, stock, tokens, orders = Counter(), Counter(), Counter(), {}
+    escrowed = False  # the next TradeExecuted tells of a match, whose balances are in escrow
+
+    def close(number):
+        side, owner, remaining, _, money = orders.pop(number)
+        (cash if side else stock)[owner] += money if side else remaining
+
+    for _, name, arguments in (each for each in events if each.contract != "TestCoin"):
+        match name, arguments:
+            case "Funded", (account, _, amount):
+                cash[account] += amount
+            case "Withdrawn", (account, amount):
+                cash[account] -= amount
+            case "InjectionRegistered", (_, home, amount):
+                stock[home] += amount
+            case "EnergyDelivered", (home, consumed, fed_in):
+                stock[home] -= consumed + fed_in
+            case "CreditsTokenized", (account, amount):
+                stock[account] -= amount
+            case "TokensRedeemed", (account, amount):
+                stock[account] += amount
+            case "Transfer", (old, new, amount):
+                tokens[old] -= amount
+                tokens[new] += amount
+            case "WheelingPaid", (buyer, amount):
+                cash[buyer] -= amount
+                cash[operator] += amount
+            case "OrderCreated", (number, owner, side, energy, price, _):
+                money = pay(energy, price) if side else 0
+                (cash if side else stock)[owner] -= money if side else energy
+                orders[number] = [side, owner, energy, price, money]
+            case "OrdersMatched", (bid, ask, energy, cost):
+                for number in (bid, ask):
+                    orders[number][2] -= energy
+                orders[bid][4] -= cost
+                stock[orders[bid][1]] += energy
+                cash[orders[ask][1]] += cost
+                for number in (bid, ask):
+                    if not orders[number][2]:
+                        close(number)
+                escrowed = True
+            case "OrderCancelled" | "OrderExpired", (number, _):
+                close(number)
+            case "TradeExecuted", (buyer, seller, energy, cost):
+                if not escrowed:
+                    cash[buyer] -= cost
+                    cash[seller] += cost
+                    stock[seller] -= energy
+                    stock[buyer] += energy
+                escrowed = False
+    return cash, stock, tokens

@@ -405,3 +405,8 @@ def test_any_value_anywhere_is_taken_or_named(tmp_path_factory, changes):
     assert all(line.startswith(("override ", str(file))) for line in message.splitlines())
     for form in ("pvlib", "uniform", "lognormal", "number", "dict[", "literal[", "simbench"):
         assert f".{form}" not in message
+
+
+def test_one_mistake_stays_one_line_whatever_a_key_contains(complain):
+    (line,) = complain('"a\\nb\\u001b[31m": 1')
+    assert r"a\nb\x1b[31m: unknown key" in line

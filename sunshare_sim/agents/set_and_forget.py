@@ -1,0 +1,56 @@
+"""Set and forget: an owner states two numbers and leaves the trading to them."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sunshare_sim.agents.strategy import Quotes, Strategy, View, strategy
+from sunshare_sim.errors import StrategyError, describe
+
+
+@strategy("set_and_forget")
+@dataclass(frozen=True)
+class SetAndForget(Strategy):
+    """Quote between the grid's price and the last local price, as far as the owner's risk tolerance goes.
+
+    The agents of a peer-to-peer market's design document (risk tolerance, minimum profit margin); the rule is this
+    project's own and linear: 0 takes any gain over the grid, 1 holds out for the last local price.
+
+    Attributes
+    ----------
+    risk_tolerance : float
+        0 to 1: how much of a likely gain is put at risk for a better price.
+    min_margin : float
+        Least gain over the grid's price [currency/kWh].
+    """
+
+    keeps_limit: ClassVar[bool] = True
+
+    risk_tolerance: float = 0.5
+    min_margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value, highest in (
+            ("risk_tolerance", self.risk_tolerance, 1.0),
+            ("min_margin", self.min_margin, np.inf),
+        ):
+            if not 0.0 <= value <= highest:
+                raise StrategyError(
+                    describe(
+                        "out of range",
+                        where=f"set_and_forget.{name}",
+                        got=value,
+                        expected=f"0 to {highest:g}",
+                    )
+                )
+
+    def quote(self, view: View) -> Quotes:
+        """Return a price that keeps the margin, between limit and last price."""
+        limit = view.limit_price
+        better = np.maximum(
+            (view.last_price - limit) * -view.side, 0.0
+        )  # the last price's gain over the grid
+        price = limit - view.side * np.maximum(self.min_margin, self.risk_tolerance * better)
+        quantity = np.where((price < 0.0) | (price > view.cap_price), 0.0, np.abs(view.net_kwh))
+        return Quotes(np.clip(price, 0.0, view.cap_price), quantity)

@@ -1,0 +1,417 @@
+"""Prove a run from its folder alone: hashes, signatures, every balance, every bill. Knows no market or meter.
+
+`verify` replays the whole ledger by its rules and names the first thing that is wrong, and in which file.
+`household_bill` shows one home's bill line by line; `trade_proofs` makes proofs that SHA-256 alone can check.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from sunshare_sim.errors import LedgerError, describe
+from sunshare_sim.ledger import files
+from sunshare_sim.ledger.authorities import Verifier, is_signed, load_verifier
+from sunshare_sim.ledger.billing import Accumulators, Bills, bill_slot, make_bills
+from sunshare_sim.ledger.chain import (
+    RECEIPT,
+    Block,
+    genesis_hash,
+    header_bytes,
+    readings_bytes,
+    receipts_bytes,
+    receipts_commitment,
+)
+from sunshare_sim.ledger.files import Genesis, Sealed
+from sunshare_sim.ledger.merkle import leaf_hashes, merkle_levels, merkle_path
+from sunshare_sim.ledger.settlement import REASONS, Ledger, Trades
+from sunshare_sim.units import IntArray
+
+TRADES_TABLE: Final = "trades.parquet"
+BILLS_TABLE: Final = "bills.parquet"
+TRADE_COLUMNS: Final = (
+    "slot",
+    "buyer",
+    "seller",
+    "energy_micro_kwh",
+    "price_micro_per_kwh",
+    "charge_micro_per_kwh",
+)
+
+
+class Verified(NamedTuple):
+    """Say what was proved: counts, energy [1e-6 kWh], money [1e-6 currency], and the hash of the last block."""
+
+    blocks: int
+    slots: int
+    trades: int
+    failed: int
+    minted: int
+    consumed: int
+    fed_in: int
+    money: int
+    head: str
+    bills: Bills
+
+
+def verify(run: Path, *, head: str | None = None) -> Verified:
+    """Recompute a run's whole ledger and return what it proves.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run, with its folder `ledger/`. Tables of trades and bills beside it must say the same.
+    head : str, optional
+        Hash of the last block as published elsewhere, hexadecimal: whoever may rewrite all of a folder can make it
+        whole again, but not with the same head.
+
+    Raises
+    ------
+    LedgerError
+        Naming the first thing that is wrong: the file, or the block and what of it.
+    """
+    folder = run / files.FOLDER
+    genesis = check_seal(folder)
+    replay = Replay(genesis)
+    verifiers = _verifiers(genesis)
+    table = files.Rows(run / TRADES_TABLE, TRADE_COLUMNS) if (run / TRADES_TABLE).exists() else None
+    previous = genesis_hash(genesis.text())
+    for number, sealed in enumerate(files.read_sealed(folder, genesis)):
+        check_block(sealed, number, previous, genesis)
+        check_signature(sealed.block, verifiers)
+        replay.take(sealed)
+        if table is not None:
+            _check_trades(table, sealed)
+        previous = sealed.block.header_hash
+        replay.blocks += 1
+    replay.end()
+    sealed_head = json.loads(files.read_text(folder / files.SEAL))["head"]
+    for what, expected in ((files.SEAL, sealed_head), ("published head", head)):
+        if expected is not None and replay.blocks and expected != previous.hex():
+            raise _wrong("the chain ends elsewhere", what, previous.hex(), expected)
+    if table is not None and len(table.take(1)):
+        raise _wrong("more trades than receipts", TRADES_TABLE, None, None)
+    bills = make_bills(replay.sums, genesis.parts)
+    if (run / BILLS_TABLE).exists():
+        _check_bills(run / BILLS_TABLE, bills)
+    return replay.verified(previous.hex(), bills)
+
+
+def check_seal(folder: Path) -> Genesis:
+    """Check that the folder is whole: each file as sealed, the seal as signed; return the genesis."""
+    path = folder / files.SEAL
+    text = files.read_text(path)
+    try:
+        seal = json.loads(text)
+        signature, content = seal["signature"], {"files": dict(seal["files"]), "head": seal["head"]}
+        names = set(content["files"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise files.unreadable(path, error) from error
+    if names != set(files.SEALED):
+        raise _wrong("does not seal the right files", files.SEAL, sorted(names), sorted(files.SEALED))
+    if files.canonical({**content, "signature": signature}) != text:
+        raise files.unreadable(path, "not canonical JSON")
+    for name in files.SEALED:
+        try:
+            found = files.hash_of(folder / name)
+        except OSError as error:
+            raise files.unreadable(folder / name, error) from error
+        if found != content["files"][name]:
+            # Which of the two was changed? The seal, if its signature holds for the file as it is.
+            genesis = _try_genesis(folder)
+            as_found = {**content, "files": {**content["files"], name: found}}
+            if genesis is not None and _seal_holds(genesis, as_found, signature):
+                raise _wrong(f"the hash of {name} is wrong", files.SEAL, content["files"][name], found)
+            raise _wrong("is not the file that was sealed", name, found, content["files"][name])
+    genesis = files.read_genesis(folder)
+    if not _seal_holds(genesis, content, signature):
+        raise _wrong("signature does not hold", files.SEAL, None, None)
+    return genesis
+
+
+def _try_genesis(folder: Path) -> Genesis | None:
+    try:
+        return files.read_genesis(folder)
+    except LedgerError:
+        return None
+
+
+def _verifiers(genesis: Genesis) -> list[Verifier]:
+    """Return what checks each authority's signatures."""
+    try:
+        return [load_verifier(bytes.fromhex(key), genesis.signature) for key in genesis.authorities]
+    except ValueError as error:
+        raise files.unreadable(Path(files.GENESIS), error) from error
+
+
+def _seal_holds(genesis: Genesis, content: dict[str, Any], signature: str) -> bool:
+    signed = files.canonical(content).encode("ascii")
+    if not genesis.authorities:
+        return sha256(signed).hexdigest() == signature
+    try:
+        given, first = bytes.fromhex(signature), _verifiers(genesis)[0]
+    except (ValueError, TypeError, LedgerError):
+        return False
+    # Two spellings of one number must not both pass.
+    return given.hex() == signature and is_signed(first, given, signed)
+
+
+def check_block(sealed: Sealed, number: int, previous: bytes, genesis: Genesis) -> None:
+    """Check that a block stands where it should and seals what lies beside it."""
+    block, where = sealed.block, f"{files.BLOCKS}, block {number}"
+    if block.number != number:
+        raise _wrong("number is wrong", where, block.number, number)
+    if block.previous_hash != previous:
+        raise _wrong("previous_hash is wrong", where, block.previous_hash.hex(), previous.hex())
+    if block.trades != len(sealed.receipts):
+        raise _wrong(
+            "receipts are missing", f"{files.RECEIPTS}, block {number}", len(sealed.receipts), block.trades
+        )
+    found = receipts_commitment(receipts_bytes(sealed.receipts), genesis.audit)
+    if found != block.receipts_hash:
+        where = f"{files.RECEIPTS}, block {number}"
+        raise _wrong("receipts_hash is wrong", where, found.hex(), block.receipts_hash.hex())
+    slots = zip(sealed.net, sealed.prices, strict=False)
+    read = b"".join(readings_bytes(net, int(prices[0]), int(prices[1])) for net, prices in slots)
+    if sha256(read).digest() != block.readings_hash:
+        where = f"{files.READINGS} or {files.PRICES}, block {number}"
+        raise _wrong("readings_hash is wrong", where, sha256(read).hexdigest(), block.readings_hash.hex())
+
+
+def check_signature(block: Block, verifiers: list[Verifier]) -> None:
+    """Check that the authority whose turn it was signed the block."""
+    if verifiers:
+        turn = block.number % len(verifiers)
+        if not is_signed(verifiers[turn], block.signature, header_bytes(block)):
+            raise _wrong(
+                f"not signed by authority {turn}", f"{files.BLOCKS}, block {block.number}", None, None
+            )
+
+
+class Line(NamedTuple):
+    """Show one slot of a home's bill: energy [1e-6 kWh], money [1e-6 currency], prices [1e-6 currency/kWh]."""
+
+    slot: int
+    net: int
+    bought: int
+    sold: int
+    imported: int
+    exported: int
+    retail_price: int
+    feed_in_price: int
+    retail: int
+    feed_in: int
+    purchases: int
+    sales: int
+    wheeling: int
+
+
+class Replay:
+    """Settle everything again by the ledger's rules, slot by slot, and compare.
+
+    Parameters
+    ----------
+    genesis : Genesis
+        What the chain is bound to.
+    watch : int, optional
+        Household whose bill is written down in `lines`, slot by slot.
+    """
+
+    def __init__(self, genesis: Genesis, *, watch: int | None = None) -> None:
+        self.lines: list[Line] = []
+        self._watch = watch
+        self._before = (0,) * len(Accumulators._fields)
+        self.ledger = Ledger(genesis.households)
+        self.sums = Accumulators.zeros(genesis.households)
+        self.slot = -1
+        self.slots = genesis.slots
+        self.blocks = self.trades = self.failed = 0
+        self._net: IntArray = np.zeros(genesis.households, dtype=np.int64)
+        self._prices = (0, 0)
+        self._ahead: deque[tuple[IntArray, tuple[int, int]]] = deque()
+        self._rows: list[IntArray] = []
+        self._index = 0
+        if genesis.funded_micro:
+            for household in range(genesis.households):
+                self.ledger.fund(household, genesis.funded_micro)
+
+    def take(self, sealed: Sealed) -> None:
+        """Take in a block. A slot ends when receipts of a later one come, for its own may fill several blocks."""
+        rows, where = sealed.receipts, f"{files.RECEIPTS}, block {sealed.block.number}"
+        self._ahead.extend(
+            (net, (int(prices[0]), int(prices[1])))
+            for net, prices in zip(sealed.net, sealed.prices, strict=True)
+        )
+        if self.slot + len(self._ahead) != sealed.block.slot:
+            raise _wrong(
+                "slot is wrong", f"{files.BLOCKS}, block {sealed.block.number}", sealed.block.slot, None
+            )
+        if not len(rows):
+            return
+        slots, first = np.unique(rows[:, 0], return_index=True)
+        if np.diff(rows[:, 0]).min(initial=0) < 0 or slots[0] < self.slot:
+            raise _wrong("receipts are not in order of slots", where, None, None)
+        if slots[-1] > sealed.block.slot:
+            raise _wrong("receipts of a later slot", where, int(slots[-1]), sealed.block.slot)
+        for slot, start, stop in zip(slots, first, [*first[1:], len(rows)], strict=True):
+            while self.slot < slot:
+                self._begin()
+            self._settle(rows[start:stop], where)
+
+    def end(self) -> None:
+        """End the last slots and check that none is missing."""
+        while self._ahead:
+            self._begin()
+        self._finish_slot()
+        if self.slot != self.slots - 1:
+            raise _wrong("blocks are missing at the end", files.BLOCKS, f"{self.slot + 1} slots", self.slots)
+
+    def verified(self, head: str, bills: Bills) -> Verified:
+        """Return what was proved."""
+        ledger = self.ledger
+        return Verified(
+            self.blocks, self.slot + 1, self.trades, self.failed, ledger.minted, ledger.consumed, ledger.fed_in,
+            ledger.funded - ledger.withdrawn, head, bills,
+        )  # fmt: skip
+
+    def _begin(self) -> None:
+        """End the slot and begin the next one."""
+        self._finish_slot()
+        self.slot += 1
+        net, self._prices = self._ahead.popleft()
+        self._net, self._index = np.ascontiguousarray(net), 0
+        self.ledger.register_injections(self.slot, np.maximum(-self._net, 0))
+
+    def _settle(self, rows: IntArray, where: str) -> None:
+        if not len(rows):
+            return
+        if self.slot < 0:
+            raise _wrong("receipts before the first slot", where, None, None)
+        expected = np.arange(self._index, self._index + len(rows))
+        self._index += len(rows)
+        status = self.ledger.settle_batch(self.ledger.oracle, as_trades(rows))
+        for what, got, want in (("index", rows[:, 1], expected), ("status", rows[:, 7], status)):
+            wrong = np.flatnonzero(got != want)
+            if wrong.size:
+                at = int(wrong[0])
+                place = f"{where}, slot {self.slot}, trade {int(rows[at, 1])}"
+                shown = (
+                    [REASONS[int(v)] or "settled" for v in (want[at],)]
+                    if what == "status"
+                    else [int(want[at])]
+                )
+                raise _wrong(f"{what} is not what the rules give", place, int(got[at]), shown[0])
+        self._rows.append(rows)
+        self.trades += len(rows)
+        self.failed += int(np.count_nonzero(status))
+
+    def _finish_slot(self) -> None:
+        if self.slot < 0:
+            return
+        rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(RECEIPT)), dtype=np.int64)
+        self._rows.clear()
+        bill_slot(self.sums, self._net, as_trades(rows), np.ascontiguousarray(rows[:, 7]), self._prices)
+        self.ledger.deliver(self._net)
+        self.ledger.check_conservation()
+        if self._watch is not None:
+            self._write_line(self._watch)
+
+    def _write_line(self, household: int) -> None:
+        """Write down what the slot has added to a home's account."""
+        now = tuple(int(column[household]) for column in self.sums)
+        names = zip(Accumulators._fields, now, self._before, strict=True)
+        added = {name: new - old for name, new, old in names}
+        self._before = now
+        self.lines.append(
+            Line(
+                self.slot, int(self._net[household]), int(self.sums.bought[household]), int(self.sums.sold[household]),
+                added["import_energy"], added["export_energy"], *self._prices,
+                added["retail"], added["feed_in"], added["purchases"], added["sales"], added["wheeling"],
+            )
+        )  # fmt: skip
+
+
+def as_trades(rows: IntArray) -> Trades:
+    """Return receipts as trades."""
+    return Trades(*np.ascontiguousarray(rows[:, 2:7].T))
+
+
+def _check_trades(table: files.Rows, sealed: Sealed) -> None:
+    """Compare the published table of trades with a block's receipts."""
+    rows = table.take(len(sealed.receipts))
+    expected = sealed.receipts[:, [0, 2, 3, 4, 5, 6]]
+    if rows.shape != expected.shape or (rows != expected).any():
+        raise _wrong(
+            "differs from the receipts", f"{TRADES_TABLE}, trades of block {sealed.block.number}", None, None
+        )
+
+
+def _check_bills(path: Path, bills: Bills) -> None:
+    """Compare the published bills with those that follow from the chain."""
+    columns = {f"{name.removesuffix('_energy')}_micro_kwh" if name.endswith("_energy") else f"{name}_micro": values
+               for name, values in bills._asdict().items()}  # fmt: skip
+    rows = files.Rows(path, tuple(columns)).take(bills.total.size + 1)
+    if len(rows) != bills.total.size:
+        raise _wrong("not one row a household", BILLS_TABLE, len(rows), bills.total.size)
+    for at, (name, values) in enumerate(columns.items()):
+        wrong = np.flatnonzero(rows[:, at] != values)
+        if wrong.size:
+            home = int(wrong[0])
+            where = f"{BILLS_TABLE}, household {home}, {name}"
+            raise _wrong("does not follow from the chain", where, int(rows[home, at]), int(values[home]))
+
+
+def _wrong(what: str, where: str, got: object, expected: object) -> LedgerError:
+    return LedgerError(describe(what, where=where, got=got, expected=expected))
+
+
+def household_bill(run: Path, household: int) -> list[Line]:
+    """Return a home's bill slot by slot; the columns sum to its row of the bills. `verify` the run first."""
+    folder = run / files.FOLDER
+    genesis = files.read_genesis(folder)
+    _check_household(genesis, household)
+    replay = Replay(genesis, watch=household)
+    for sealed in files.read_sealed(folder, genesis):
+        replay.take(sealed)
+    replay.end()
+    return replay.lines
+
+
+def trade_proofs(run: Path, household: int) -> Iterator[dict[str, Any]]:
+    """Yield a proof for each of a home's trades: its receipt, the path to the block's root, the header, the signature.
+
+    ``examples/check_proof.py`` checks one with SHA-256 alone.
+
+    Raises
+    ------
+    LedgerError
+        When the run's blocks hold one digest each (`settlement.audit` is ``block``), from which no trade can be proved.
+    """
+    folder = run / files.FOLDER
+    genesis = files.read_genesis(folder)
+    _check_household(genesis, household)
+    if genesis.audit != "trade":
+        raise _wrong("no proof of single trades", "settlement.audit", genesis.audit, "trade")
+    for sealed in files.read_sealed(folder, genesis):
+        rows = np.flatnonzero((sealed.receipts[:, 2:4] == household).any(axis=1))
+        if not rows.size:
+            continue
+        levels = merkle_levels(leaf_hashes(receipts_bytes(sealed.receipts)))
+        for row in rows.tolist():
+            yield {
+                "receipt": dict(zip(RECEIPT, sealed.receipts[row].tolist(), strict=True)),
+                "receipt_bytes": receipts_bytes(sealed.receipts[row]).hex(),
+                "path": [(side, sibling.hex()) for side, sibling in merkle_path(levels, row)],
+                "header": header_bytes(sealed.block).hex(),
+                "header_hash": sealed.block.header_hash.hex(),
+                "signature": sealed.block.signature.hex(),
+            }
+
+
+def _check_household(genesis: Genesis, household: int) -> None:
+    if not 0 <= household < genesis.households:
+        raise _wrong("unknown household", "verify", household, f"0..{genesis.households - 1}")

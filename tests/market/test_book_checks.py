@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from sunshare_sim.errors import OrderError
+from sunshare_sim.market import ASK, BID, Events, OrderBook
+from sunshare_sim.market.orders import CANCEL, SUBMIT
+
+
+def everything(book):
+    return (
+        book.orders(),
+        book._state.tolist(),
+        book._family.tolist(),
+        book._tops.tolist(),
+        book._charges.tolist(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("side", 0),
+        ("side", 2),
+        ("pool", -1),
+        ("pool", 2),
+        ("price", 0),
+        ("price", -5),
+        ("price", 4096),
+        ("price", 1.5),
+        ("price", float("nan")),
+        ("price", "7"),
+        ("quantity", 0),
+        ("quantity", -1),
+        ("quantity", 2**51),
+        ("quantity", 2**70),
+        ("quantity", None),
+        ("owner", 0.5),
+        ("expiry", 0.5),
+        ("tif", "GTD"),
+    ],
+)
+def test_bad_order_is_named_and_changes_nothing(field, value):
+    book = OrderBook([[0, 1], [1, 0]])
+    book.submit(0, ASK, 0, 10, 5)
+    before = everything(book)
+    order = {"owner": 1, "side": BID, "pool": 1, "price": 20, "quantity": 3, "tif": "GTC", "expiry": 4}
+    name = "time in force" if field == "tif" else field
+    with pytest.raises(OrderError, match=name):
+        book.submit(**{**order, field: value})
+    assert everything(book) == before
+    columns = {key: [entry, entry, value if key == field else entry] for key, entry in order.items()}
+    with pytest.raises(OrderError, match=rf"(row 2|another|numeric).*{name}|{name}.*(row 2|numeric)"):
+        book.submit_many(**columns)
+    assert everything(book) == before
+
+
+def test_bad_batches_change_nothing():
+    book = OrderBook()
+    book.submit(0, ASK, 0, 10, 5)
+    before = everything(book)
+    good = [1, 1], [BID, BID], [0, 0], [10, 10], [1, 1]
+    with pytest.raises(OrderError, match="price has another length"):
+        book.submit_many(*good[:3], [10], good[4])
+    with pytest.raises(OrderError, match="price is no column"):
+        book.submit_many(*good[:3], [[10, 10]], good[4])
+    with pytest.raises(OrderError, match="tif has another length"):
+        book.submit_many(*good, tif=["GTC"])
+    with pytest.raises(OrderError, match="row 1: quantity"):
+        book.submit_many(*good[:4], [2**50, 2**50 + 2**49])
+    with pytest.raises(OrderError, match="row 1: order_id"):
+        book.process(
+            Events(*np.array([(SUBMIT, 0, 1, BID, 0, 10, 5, 0, 9), (CANCEL, 2, 0, 0, 0, 0, 0, 0, 0)]).T)
+        )
+    with pytest.raises(OrderError, match="row 0: kind"):
+        book.process(Events(*np.array([(4, 0, 1, BID, 0, 10, 5, 0, 9)]).T))
+    for wrong in ({"price": 0}, {"quantity": 0}, {"price": 4096}, {"price": 2.5}):
+        with pytest.raises(OrderError):
+            book.replace(0, **wrong)
+    assert everything(book) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"charges": [[0, 1]]},
+        {"charges": [0, 1]},
+        {"charges": []},
+        {"charges": [[0.5]]},
+        {"charges": [[float("nan")]]},
+        {"charges": [[0]], "capacity": [[1, 2], [3, 4]]},
+        {"pricing": "mid"},
+        {"price_levels": 1},
+        {"price_levels": 10.5},
+        {"rate_limit": 0},
+    ],
+)
+def test_bad_rules_are_refused(arguments):
+    with pytest.raises(OrderError):
+        OrderBook(**arguments)
+
+
+def test_charges_keep_their_number_of_pools_and_are_copied():
+    charges = np.zeros((2, 2), dtype=np.int64)
+    book = OrderBook(charges)
+    with pytest.raises(OrderError, match="not square"):
+        book.set_charges([[0]])
+    charges[:] = -1
+    book.start_slot()
+    assert book.charges.tolist() == [[0, 0], [0, 0]]
