@@ -6,7 +6,7 @@ one home at a time: slower than a strategy on a cohort, with the same result.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import mesa
@@ -175,9 +175,7 @@ class OneByOne(Strategy):
         """Ask each agent with a view of its own row; the random stream is handed on in the order of the rows."""
         pairs = []
         for i, agent in enumerate(self.agents):
-            row = slice(i, i + 1)
-            own = replace(view, net_kwh=view.net_kwh[row], side=view.side[row], soc_kwh=view.soc_kwh[row])
-            pairs.append(agent.quote(own))
+            pairs.append(agent.quote(view.of(slice(i, i + 1))))
         price, quantity = (
             np.array([np.ravel(np.hstack(pair)) for pair in pairs], dtype=np.float64).reshape(-1, 2).T
         )

@@ -172,6 +172,10 @@ class Market(Section):
         "random", "order of arrival in a slot: drawn, or by household number"
     )
 
+    rounds: int = field(
+        1, "rounds of a cda's slot, in each of which all homes quote again (16 has settled)", ge=1, le=1024
+    )
+
     @field_validator("mechanism")
     @classmethod
     def _known_mechanism(cls, name: str, info: ValidationInfo) -> str:

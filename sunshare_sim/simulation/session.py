@@ -11,12 +11,13 @@ import numpy as np
 
 from sunshare_sim.agents.strategy import make_strategy
 from sunshare_sim.community.build import build_community
-from sunshare_sim.community.households import Community
+from sunshare_sim.community.households import Cohort, Community
 from sunshare_sim.devices.ev import start_evs
 from sunshare_sim.errors import ResultError, ScenarioError, SunShareWarning, describe
 from sunshare_sim.ledger.billing import Accumulators, RetailParts, make_bills
 from sunshare_sim.ledger.chain import Chain
 from sunshare_sim.ledger.settlement import Ledger
+from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import MarketRules, Mechanism, make_mechanism
 from sunshare_sim.results.kpis import kpi_table
 from sunshare_sim.results.run import Run
@@ -195,15 +196,7 @@ def make_state(
     cap_ticks = highest_price(community, tick_micro)
     return State(
         community=community,
-        desks=tuple(
-            Desk(
-                cohort.name,
-                cohort.members,
-                make_strategy(cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}"),
-                stream(scenario.seed, "strategy", cohort.name),
-            )
-            for cohort in community.cohorts
-        ),
+        desks=tuple(make_desk(scenario, cohort) for cohort in community.cohorts),
         mechanism=make_market(scenario, community, cap_ticks + 1),
         ledger=fund_ledger(homes, funding(scenario)),
         chain=Chain(f"{scenario_hash(scenario)}/{scenario.seed}"),
@@ -220,8 +213,28 @@ def make_state(
         ev=start_evs(community.fleet.chargers, community.fleet.sessions, community.grid.hours),
         bills=Accumulators.zeros(homes),
         wishes=Wishes(*np.zeros((3, homes), dtype=np.int64)),
+        rounds=scenario.market.rounds,
+        book=make_round_book(scenario, community, cap_ticks + 1),
         last_price=(int(prices.retail_micro[0]) + int(prices.feed_in_micro[0])) / 2 / MICRO,
     )
+
+
+def make_desk(scenario: Scenario, cohort: Cohort) -> Desk:
+    """Return a cohort's place at the market, with the memory its strategy starts with."""
+    strategy = make_strategy(cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}")
+    rng = stream(scenario.seed, "strategy", cohort.name)
+    memory = strategy.start(
+        cohort.last - cohort.first, stream(scenario.seed, "strategy", cohort.name, "start")
+    )
+    return Desk(cohort.name, cohort.members, strategy, rng, memory)
+
+
+def make_round_book(scenario: Scenario, community: Community, price_levels: int) -> OrderBook | None:
+    """Return the book of a continuous auction in rounds; None where every home quotes once a slot."""
+    market = scenario.market
+    if market.rounds == 1 or market.mechanism != "cda":
+        return None
+    return OrderBook(community.charges, pricing=market.pricing, price_levels=price_levels)
 
 
 def highest_price(community: Community, tick_micro: int) -> int:

@@ -5,20 +5,22 @@ placed when the slot's meters have been read, so only metered surplus is sold an
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Strategy, Tape, View, check_quotes
+from sunshare_sim.agents.rounds import Ground, gains, publish, trade_in_rounds
+from sunshare_sim.agents.strategy import NO_TAPE, Strategy, Tape, View, check_quotes
 from sunshare_sim.community.households import Community
 from sunshare_sim.devices.battery import self_consumption
 from sunshare_sim.devices.ev import EvState, arrive, charge_evs
 from sunshare_sim.ledger.billing import Accumulators, Settled, bill_slot
 from sunshare_sim.ledger.chain import Block, Chain, receipts_array
 from sunshare_sim.ledger.settlement import Ledger, Trades
+from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import Mechanism, ReferencePrices
-from sunshare_sim.market.orders import Orders
+from sunshare_sim.market.orders import Fills, Orders
 from sunshare_sim.telemetry.meters import Flows, Totals, read_meters
 from sunshare_sim.units import MICRO, FloatArray, IntArray, from_micro, limit_ticks, to_micro
 
@@ -49,6 +51,7 @@ class Desk:
     members: slice
     strategy: Strategy
     rng: np.random.Generator
+    memory: Any = None
     view: View | None = None
 
     @property
@@ -93,9 +96,13 @@ class State:
     bills: Accumulators
     wishes: Wishes
     last_price: float
+    rounds: int = 1
+    book: OrderBook | None = None
     slot: int = -1
     totals: Totals = NOTHING_METERED
     orders: Orders = NO_ORDERS
+    fills: Fills = field(default_factory=Fills.empty)
+    tape: Tape = NO_TAPE
     trades: Trades = NO_TRADES
     status: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     settled: Settled = NOTHING_SETTLED
@@ -150,7 +157,12 @@ def meter(state: State) -> None:
 
 
 def quote(state: State) -> None:
-    """Ask each cohort what it wishes, hold it to its contract, and round its wishes to orders."""
+    """Ask each cohort what it wishes, hold it to its contract, and round its wishes to orders.
+
+    A market in rounds asks by itself, in `match`.
+    """
+    if state.book is not None:
+        return
     prices, slot = state.community.prices, state.slot
     side = np.sign(state.net)
     net_kwh = state.net / MICRO
@@ -166,6 +178,10 @@ def quote(state: State) -> None:
             last_price=state.last_price,
             cap_price=state.cap_ticks * state.tick,
             rng=desk.rng,
+            tape=state.tape,
+            memory=desk.memory,
+            tick=state.tick,
+            hour=float(state.community.grid.local_hour[slot]),
         )
         quotes = desk.strategy.quote(desk.view)
         check_quotes(quotes, desk.view, cohort=desk.name)
@@ -178,7 +194,23 @@ def quote(state: State) -> None:
 
 
 def match(state: State) -> None:
-    """Let the orders arrive in the slot's order and the mechanism clear them."""
+    """Let the orders arrive in the slot's order and the mechanism clear them, or hold the auction in rounds."""
+    if state.book is None:
+        state.fills = clear_once(state)
+    else:
+        state.fills = clear_in_rounds(state, state.book)
+    fills = state.fills
+    state.trades = Trades(
+        buyer=fills.buyer,
+        seller=fills.seller,
+        energy=fills.quantity,
+        price_micro=fills.price * state.tick_micro,
+        charge_micro=fills.charge * state.tick_micro,
+    )
+
+
+def clear_once(state: State) -> Fills:
+    """Let every home's order arrive once and the mechanism clear them."""
     wishes, slot, prices = state.wishes, state.slot, state.community.prices
     arrival = state.arrivals(slot)
     owner = arrival[wishes.quantity[arrival] > 0]
@@ -194,13 +226,36 @@ def match(state: State) -> None:
         feed_in=-(-int(prices.feed_in_micro[slot]) // state.tick_micro),
     )
     fills = state.mechanism.clear(state.orders, reference, state.market_rng).fills
-    state.trades = Trades(
-        buyer=fills.buyer,
-        seller=fills.seller,
-        energy=fills.quantity,
-        price_micro=fills.price * state.tick_micro,
-        charge_micro=fills.charge * state.tick_micro,
+    state.tape = publish(state.orders, fills, state.tick_micro)
+    return fills
+
+
+def clear_in_rounds(state: State, book: OrderBook) -> Fills:
+    """Let every home quote what it has left, round after round; learners learn after each."""
+    community, slot = state.community, state.slot
+    ground = Ground(
+        slot=slot,
+        hour=float(community.grid.local_hour[slot]),
+        net=state.net,
+        soc_kwh=state.soc_kwh,
+        pool=community.households.zone,
+        charges=community.charges,
+        retail_micro=int(community.prices.retail_micro[slot]),
+        feed_in_micro=int(community.prices.feed_in_micro[slot]),
+        tick_micro=state.tick_micro,
+        cap_ticks=state.cap_ticks,
+        lot=state.lot,
     )
+    result = trade_in_rounds(
+        book,
+        ground,
+        state.desks,
+        lambda: state.arrivals(slot),
+        rounds=state.rounds,
+        last=(state.last_price, state.tape),
+    )
+    state.orders, state.tape = result.orders, result.tape
+    return result.fills
 
 
 def settle(state: State) -> None:
@@ -229,21 +284,20 @@ def seal(state: State) -> None:
 
 def learn(state: State) -> None:
     """Publish the slot's tape and let learning strategies take it in; remember the mean local price."""
-    orders, trades = state.orders, state.trades
     if state.settled.energy:
         state.last_price = state.settled.value / state.settled.energy
-    if not any(desk.learns for desk in state.desks):
+    if state.book is not None or not any(desk.learns for desk in state.desks):
         return
-    tape = Tape(
-        side=orders.side,
-        order_price=from_micro(orders.price * state.tick_micro),
-        order_quantity=from_micro(orders.quantity),
-        price=from_micro(trades.price_micro),
-        quantity=from_micro(trades.energy),
-    )
+    prices, traded = state.community.prices, np.zeros(state.net.size, dtype=np.int64)
+    for homes in (state.fills.buyer, state.fills.seller):
+        np.add.at(traded, homes, state.fills.quantity)
+    left = from_micro((np.abs(state.net) - traded) * np.sign(state.net))
+    grid = (int(prices.retail_micro[state.slot]), int(prices.feed_in_micro[state.slot]), state.tick_micro)
+    gain = gains(state.fills, grid, state.net.size)
     for desk in state.desks:
         if desk.learns and desk.view is not None:
-            desk.strategy.learn(desk.view, tape)
+            rows = desk.members
+            desk.strategy.learn(replace(desk.view, net_kwh=left[rows], gain=gain[rows]), state.tape)
 
 
 def record(state: State) -> None:

@@ -46,7 +46,8 @@ class ByHand(Household):
 
     def quote(self, view):
         low, high = view.feed_in_price, view.retail_price
-        return view.rng.uniform(low, high), np.abs(view.net_kwh)
+        steps = np.floor((high - low) / view.tick + 1e-9)
+        return low + np.floor(view.rng.random() * (steps + 1)) * view.tick, np.abs(view.net_kwh)
 
 
 def test_a_mesa_subclass_that_quotes_for_itself_gives_the_same_run(make_small, tmp_path):
