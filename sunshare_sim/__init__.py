@@ -11,8 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sunshare_sim.agents.check import check_strategy
     from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, strategy
     from sunshare_sim.market.book import OrderBook
+    from sunshare_sim.market.conformance import check_mechanism
     from sunshare_sim.results.run import Run
     from sunshare_sim.scenario.load import load_scenario
     from sunshare_sim.scenario.schema import Scenario
@@ -28,6 +30,8 @@ _HOMES = {
     "Strategy": "sunshare_sim.agents.strategy:Strategy",
     "Tape": "sunshare_sim.agents.strategy:Tape",
     "View": "sunshare_sim.agents.strategy:View",
+    "check_mechanism": "sunshare_sim.market.conformance:check_mechanism",
+    "check_strategy": "sunshare_sim.agents.check:check_strategy",
     "load_scenario": "sunshare_sim.scenario.load:load_scenario",
     "run": "sunshare_sim.simulation.run:run_scenario",
     "strategy": "sunshare_sim.agents.strategy:strategy",
@@ -42,6 +46,8 @@ __all__ = [
     "Strategy",
     "Tape",
     "View",
+    "check_mechanism",
+    "check_strategy",
     "load_scenario",
     "run",
     "strategy",

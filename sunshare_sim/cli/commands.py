@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from sunshare_sim.errors import ScenarioError, SunShareError, SunShareWarning
+from sunshare_sim.errors import LedgerError, ScenarioError, SunShareError, SunShareWarning
 
 if TYPE_CHECKING:
     from sunshare_sim.scenario.schema import Scenario
 
 INVALID: Final = 2
+MISMATCH: Final = 4
 INTERRUPTED: Final = 130
 FAULT: Final = (
     "This is a fault of the program, not of your scenario. Please report it together with the lines above."
@@ -52,6 +53,7 @@ def main() -> None:
     sunshare check village.yaml             find every mistake in it
     sunshare run village.yaml               run it; results lie in results/village-1/
     sunshare show results/village-1         show what came out
+    sunshare verify results/village-1       prove it from its files alone
     """  # noqa: D301 - click takes the backspace for "keep these lines as they are"
 
 
@@ -179,6 +181,43 @@ def show(run_folder: Path, *, as_json: bool) -> None:
 
     found = Run.load(run_folder)
     click.echo(as_object(found) if as_json else full_report(found))
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--household", type=int, metavar="ID", help="Print this home's bill line by line.")
+@click.option(
+    "--proof",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a proof of each of the home's trades, which SHA-256 alone can check.",
+)
+@click.option("--head", metavar="HASH", help="The chain's last hash, as published elsewhere.")
+@click.pass_context
+def verify(
+    ctx: click.Context, run_folder: Path, household: int | None, proof: Path | None, head: str | None
+) -> None:
+    """Recompute the ledger of RUN from its files alone: hashes, signatures, every balance, every bill.
+
+    Exit code 0 when all of it holds, 4 with the first thing that is wrong.
+    """
+    from sunshare_sim.cli.audit import bill_text, proof_text, verdict
+
+    if proof is not None and household is None:
+        raise click.UsageError("--proof needs --household")
+    try:
+        text = verdict(run_folder, head)
+        bill = bill_text(run_folder, household) if household is not None else ""
+        proofs = proof_text(run_folder, household) if household is not None and proof is not None else ""
+    except LedgerError as error:
+        _say(_message(error))
+        ctx.exit(MISMATCH)
+    click.echo(text)
+    if bill:
+        click.echo(bill)
+    if proof is not None:
+        proof.write_text(proofs, encoding="utf-8", newline="\n")
+        click.echo(f"{proof}: written")
 
 
 def _load(file: Path, overrides: list[str] | tuple[str, ...]) -> "Scenario":

@@ -448,4 +448,4 @@ def run_one(
         one - 1,
         one,
     )
-    return state[FILLS]
+    return int(state[FILLS])

@@ -44,7 +44,7 @@ def at(index: int) -> int:
 @part
 def lowest_bit(word: int) -> int:
     """Return the position of the lowest bit that is set."""
-    return _POSITION[at((word & -word) % 37)]
+    return int(_POSITION[at((word & -word) % 37)])
 
 
 @part

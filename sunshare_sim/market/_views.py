@@ -39,7 +39,7 @@ def depth_table(side: IntArray, price: IntArray, quantity: IntArray) -> "pd.Data
 
     table = pd.DataFrame({"side": side, "price": price, "quantity": quantity, "rank": -side * price})
     groups = table.groupby(["side", "rank", "price"], as_index=False)
-    grouped = groups["quantity"].agg(quantity="sum", orders="size")
+    grouped: pd.DataFrame = groups.agg(quantity=("quantity", "sum"), orders=("quantity", "size"))
     ordered = grouped.sort_values(["side", "rank"], ascending=[False, True], ignore_index=True)
     return ordered[["side", "price", "quantity", "orders"]].astype(np.int64)
 

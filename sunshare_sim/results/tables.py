@@ -277,8 +277,10 @@ _BLOCKS = TableSchema(
         Column("time", "time", "", "when it was made, UTC"),
         Column("trades", "int32", "1", "number of receipts in the block"),
         Column("previous_hash", "text", "", "header_hash of the block before, hexadecimal"),
-        Column("receipts_hash", "text", "", "SHA-256 of the block's receipts, hexadecimal"),
+        Column("receipts_hash", "text", "", "Merkle root (or digest) of the block's receipts, hexadecimal"),
         Column("header_hash", "text", "", "SHA-256 of this block's header, hexadecimal"),
+        Column("latency_ms", "int64", "ms", "from the end of its last slot to the block"),
+        Column("gas", "int64", "1", "gas of settling its trades in one batch, at most"),
     ),
 )
 _EVENTS = TableSchema(

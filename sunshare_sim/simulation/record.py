@@ -5,7 +5,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from sunshare_sim.ledger.authorities import Authorities
 from sunshare_sim.ledger.chain import Block
+from sunshare_sim.ledger.files import FOLDER, Genesis, LedgerWriter
+from sunshare_sim.ledger.gas import batch_gas
 from sunshare_sim.ledger.settlement import Trades
 from sunshare_sim.results.store import RunWriter
 from sunshare_sim.simulation.slot import State
@@ -44,7 +47,21 @@ class RunRecorder:
         self._slots: list[dict[str, Array]] = []
         self._trades: list[tuple[int, Trades, IntArray]] = []
         self._pending = 0
-        self._blocks: list[Block] = []
+        self._blocks: list[tuple[Block, int, int]] = []
+        self._ledger: LedgerWriter | None = None
+
+    def open_ledger(self, genesis: Genesis, authorities: Authorities | None) -> None:
+        """Begin the folder from which the run can be verified."""
+        self._ledger = LedgerWriter(self.writer.folder / FOLDER, genesis, authorities)
+
+    def close_ledger(self, *, seal: bool = True) -> None:
+        """Close that folder, sealed unless the run is thrown away."""
+        if self._ledger is not None:
+            if seal:
+                self._ledger.finish()
+            else:
+                self._ledger.close()
+            self._ledger = None
 
     def slot(self, state: State) -> None:
         """Add the slot's rows."""
@@ -57,10 +74,22 @@ class RunRecorder:
             self._add_orders(state)
         for name, rows in self._panels.items():
             rows.append(panel_row(state, name))
-        if state.block is not None:
-            self._blocks.append(state.block)
+        self._add_blocks(state)
         if len(self._rows) == BUFFERED_SLOTS or self._pending > BUFFERED_TRADES:
             self.flush(state)
+
+    def _add_blocks(self, state: State) -> None:
+        """Add the slot to the ledger's folder, and the blocks it made, with what they cost and how late they are."""
+        grid, prices, slot = state.community.grid, state.community.prices, state.slot
+        if self._ledger is not None:
+            at = int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot])
+            self._ledger.slot(state.net, at, state.receipts)
+            for block in state.blocks:
+                self._ledger.block(block)
+        end_ms, homes = 1000 * (int(grid.start.timestamp()) + (slot + 1) * grid.seconds), len(state.net)
+        for block in state.blocks:
+            gas = batch_gas(block.trades, min(2 * block.trades, homes)) if block.trades else 0
+            self._blocks.append((block, block.time_ms - end_ms, gas))
 
     def flush(self, state: State) -> None:
         """Hand the buffered rows to the writer."""
@@ -91,7 +120,7 @@ class RunRecorder:
         return {name: np.concatenate([part[name] for part in self._slots]) for name in self._slots[0]}
 
     def _write_blocks(self) -> None:
-        blocks = self._blocks
+        blocks = [block for block, _, _ in self._blocks]
         self.writer.append(
             "blocks",
             {
@@ -102,6 +131,8 @@ class RunRecorder:
                 "previous_hash": [block.previous_hash.hex() for block in blocks],
                 "receipts_hash": [block.receipts_hash.hex() for block in blocks],
                 "header_hash": [block.header_hash.hex() for block in blocks],
+                "latency_ms": np.array([latency for _, latency, _ in self._blocks]),
+                "gas": np.array([gas for _, _, gas in self._blocks]),
             },
         )
         self._blocks.clear()

@@ -14,8 +14,10 @@ from sunshare_sim.community.build import build_community
 from sunshare_sim.community.households import Cohort, Community
 from sunshare_sim.devices.ev import start_evs
 from sunshare_sim.errors import ResultError, ScenarioError, SunShareWarning, describe
+from sunshare_sim.ledger.authorities import Authorities
 from sunshare_sim.ledger.billing import Accumulators, RetailParts, make_bills
 from sunshare_sim.ledger.chain import Chain
+from sunshare_sim.ledger.files import Genesis
 from sunshare_sim.ledger.settlement import Ledger
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import MarketRules, Mechanism, make_mechanism
@@ -29,7 +31,7 @@ from sunshare_sim.simulation import tables
 from sunshare_sim.simulation.clock import Clock
 from sunshare_sim.simulation.provenance import describe_environment, describe_run
 from sunshare_sim.simulation.record import RunRecorder
-from sunshare_sim.simulation.slot import PHASES, Arrivals, Desk, Recorder, State, Wishes
+from sunshare_sim.simulation.slot import PHASES, Arrivals, Desk, Producer, Recorder, State, Wishes
 from sunshare_sim.streams import stream
 from sunshare_sim.telemetry.meters import Flows
 from sunshare_sim.units import MICRO, IntArray, tick_in_micro, to_micro
@@ -86,6 +88,10 @@ class Simulation:
                 str(each.message) for each in caught if issubclass(each.category, SunShareWarning)
             ]
             self.state = make_state(scenario, self.community, self._recorder or Unrecorded(), arrivals)
+            if self._recorder is not None:
+                self._recorder.open_ledger(
+                    make_genesis(scenario, self.community), self.state.chain.authorities
+                )
         except BaseException:
             self.discard()
             raise
@@ -134,6 +140,7 @@ class Simulation:
     def discard(self) -> None:
         """Remove what has been written, if the run is not finished."""
         if self._recorder is not None:
+            self._recorder.close_ledger(seal=False)
             self._recorder.writer.discard()
 
     @property
@@ -175,6 +182,7 @@ class Simulation:
         for name, columns in whole.items():
             self.recorder.writer.write(name, columns)
         self.recorder.writer.text("resolved.yaml", dump(self.scenario))
+        self.recorder.close_ledger()
         return {
             **describe_run(self.scenario, self.community),
             "chain_head": state.chain.head.hex(),
@@ -199,8 +207,16 @@ def make_state(
         desks=tuple(make_desk(scenario, cohort) for cohort in community.cohorts),
         mechanism=make_market(scenario, community, cap_ticks + 1),
         ledger=fund_ledger(homes, funding(scenario)),
-        chain=Chain(f"{scenario_hash(scenario)}/{scenario.seed}"),
-        block_slots=scenario.settlement.block_slots,
+        chain=Chain(
+            make_genesis(scenario, community).text(),
+            audit=scenario.settlement.audit,
+            authorities=make_authorities(scenario),
+        ),
+        producer=Producer(
+            scenario.settlement.block_slots,
+            scenario.settlement.block_interval_ms,
+            scenario.settlement.block_trades,
+        ),
         arrivals=arrivals or make_arrivals(scenario, homes),
         recorder=recorder,
         market_rng=stream(scenario.seed, "market"),
@@ -235,6 +251,31 @@ def make_round_book(scenario: Scenario, community: Community, price_levels: int)
     if market.rounds == 1 or market.mechanism != "cda":
         return None
     return OrderBook(community.charges, pricing=market.pricing, price_levels=price_levels)
+
+
+def make_authorities(scenario: Scenario) -> Authorities | None:
+    """Return who signs the blocks, if anyone does."""
+    rules = scenario.settlement
+    return (
+        Authorities.from_seed(scenario.seed, rules.authorities, rules.signature)
+        if rules.authorities
+        else None
+    )
+
+
+def make_genesis(scenario: Scenario, community: Community) -> Genesis:
+    """Return what the run's chain is bound to."""
+    prices, authorities = community.prices, make_authorities(scenario)
+    return Genesis(
+        run=f"{scenario_hash(scenario)}/{scenario.seed}",
+        households=len(community.households),
+        slots=community.grid.slots,
+        funded_micro=funding(scenario),
+        parts=RetailParts(prices.network_micro, prices.levies_micro, prices.vat_ppm, prices.standing_micro),
+        audit=scenario.settlement.audit,
+        signature=scenario.settlement.signature,
+        authorities=tuple(key.hex() for key in authorities.public_keys) if authorities else (),
+    )
 
 
 def highest_price(community: Community, tick_micro: int) -> int:

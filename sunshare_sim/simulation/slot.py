@@ -6,7 +6,7 @@ placed when the slot's meters have been read, so only metered surplus is sold an
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from sunshare_sim.community.households import Community
 from sunshare_sim.devices.battery import self_consumption
 from sunshare_sim.devices.ev import EvState, arrive, charge_evs
 from sunshare_sim.ledger.billing import Accumulators, Settled, bill_slot
-from sunshare_sim.ledger.chain import Block, Chain, receipts_array
+from sunshare_sim.ledger.chain import RECEIPT, Block, Chain, readings_bytes, receipts_array, schedule_blocks
 from sunshare_sim.ledger.settlement import Ledger, Trades
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import Mechanism, ReferencePrices
@@ -69,6 +69,14 @@ class Wishes:
     quantity: IntArray
 
 
+class Producer(NamedTuple):
+    """Say when blocks are made: after every `slots`, at multiples of `interval_ms`, `trades` each (0: no limit)."""
+
+    slots: int
+    interval_ms: int
+    trades: int
+
+
 @dataclass
 class State:
     """Everything that changes during a run.
@@ -82,7 +90,7 @@ class State:
     mechanism: Mechanism
     ledger: Ledger
     chain: Chain
-    block_slots: int
+    producer: Producer
     arrivals: Arrivals
     market_rng: np.random.Generator
     recorder: Recorder
@@ -106,8 +114,9 @@ class State:
     trades: Trades = NO_TRADES
     status: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     settled: Settled = NOTHING_SETTLED
-    receipts: list[IntArray] = field(default_factory=list)
-    block: Block | None = None
+    receipts: IntArray = field(default_factory=lambda: np.empty((0, len(RECEIPT)), dtype=np.int64))
+    waiting: list[tuple[IntArray, bytes]] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
 
     @property
@@ -272,14 +281,26 @@ def settle(state: State) -> None:
 
 
 def seal(state: State) -> None:
-    """Put the receipts of the slots since the last block into the next one."""
-    grid, slot = state.community.grid, state.slot
-    state.receipts.append(receipts_array(slot, state.trades, state.status))
-    state.block = None
-    if (slot + 1) % state.block_slots == 0 or slot + 1 == grid.slots:
-        end = int(grid.start.timestamp()) + (slot + 1) * grid.seconds
-        state.block = state.chain.append(end, slot, np.concatenate(state.receipts))
-        state.receipts.clear()
+    """Put the receipts and readings of the slots since the last block into the next ones; trading does not wait."""
+    grid, slot, prices, producer = state.community.grid, state.slot, state.community.prices, state.producer
+    state.receipts = receipts_array(slot, state.trades, state.status)
+    readings = readings_bytes(state.net, int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot]))
+    state.waiting.append((state.receipts, readings))
+    state.blocks = []
+    if (slot + 1) % producer.slots and slot + 1 != grid.slots:
+        return
+    receipts = np.concatenate([rows for rows, _ in state.waiting])
+    readings = b"".join(each for _, each in state.waiting)
+    state.waiting.clear()
+    end_ms = 1000 * (int(grid.start.timestamp()) + (slot + 1) * grid.seconds)
+    batches = schedule_blocks(
+        end_ms, len(receipts), interval_ms=producer.interval_ms, most_trades=producer.trades
+    )
+    for batch in batches:
+        time_s, extra_ms = divmod(batch.time_ms, 1000)
+        rows = receipts[batch.first : batch.last]
+        state.blocks.append(state.chain.append(time_s, slot, rows, readings=readings, extra_ms=extra_ms))
+        readings = b""
 
 
 def learn(state: State) -> None:

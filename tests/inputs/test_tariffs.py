@@ -20,7 +20,9 @@ def test_the_default_is_the_german_household_price_of_2025():
 def test_time_of_use_follows_local_hours_and_days_and_later_periods_win():
     night = TariffPeriod(from_hour=22, to_hour=6, supply_per_kwh=0.10)
     weekend = TariffPeriod(from_hour=0, to_hour=24, days="weekends", supply_per_kwh=0.05)
-    tariff = Tariff(supply_per_kwh=0.2, network_per_kwh=0.0, levies_per_kwh=0.0, vat=0.0, periods=(night, weekend))
+    tariff = Tariff(
+        supply_per_kwh=0.2, network_per_kwh=0.0, levies_per_kwh=0.0, vat=0.0, periods=(night, weekend)
+    )
     retail = grid_prices(tariff, WEEK).retail_micro.reshape(7, 24)
     assert np.flatnonzero(retail[0] == 100_000).tolist() == [0, 1, 2, 3, 4, 5, 22, 23]
     assert set(retail[5:].ravel().tolist()) == {50_000}
