@@ -4,8 +4,8 @@
     python benchmarks/bench_run.py --full     # 10 000 homes for a year as well (minutes)
 
 Each figure stands beside a numpy copy of the same number of bytes as the run's own arrays, timed in the same run, so
-that machines can be compared. CPU seconds of one thread; medians of `--repeat` runs. Trades are streamed to Parquet; the
-hashing of receipts is shown apart. Real inputs: SimBench household series, a German test reference year, pvlib.
+that machines can be compared. CPU seconds of one thread; medians of `--repeat` runs. Trades are streamed to Parquet;
+the hashing of receipts is shown apart. Real inputs: SimBench household series, a German test reference year, pvlib.
 """
 
 import argparse

@@ -8,7 +8,6 @@ from sunshare_sim.market.mechanism import (
     Mechanism,
     ReferencePrices,
     make_mechanism,
-    mechanism,
     mechanism_names,
 )
 from sunshare_sim.market.orders import Events, Fill, Fills, Order, Orders
@@ -29,6 +28,5 @@ __all__ = [
     "Orders",
     "ReferencePrices",
     "make_mechanism",
-    "mechanism",
     "mechanism_names",
 ]
