@@ -61,7 +61,7 @@ def with_pools(community: Community, pools: int) -> Community:
 
 
 def cpu_seconds(homes: int, days: int, pools: int) -> tuple[float, float, int, dict[str, float]]:
-    """Return CPU seconds of a run's slots and of its hashing, its trades, and the wall seconds by phase."""
+    """Return CPU seconds of a run's slots and of its hashing, its trades, and the CPU seconds by phase."""
     scenario = scenario_of(homes, days)
     community = with_pools(build_community(scenario), pools)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,6 +112,7 @@ def main() -> None:
     base: dict[int, float] = {}
     print(
         f"{'homes':>8} {'days':>5} {'pools':>5} {'home-slots':>12} {'trades':>11} {'CPU s':>8} {'M home-slots/s':>15}"
+        f" {'no hashing':>11}"
         f" {'ns/home-slot':>13} {'to 1 000':>9} {'hashing':>8} {'copies':>7} {'peak MB':>8}"
     )
     for homes, days, pools in cases:
@@ -126,11 +127,12 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"{homes:>8} {days:>5} {pools:>5} {slots:>12} {trades:>11} {seconds:>8.2f} {slots / seconds / 1e6:>15.2f}"
+            f" {slots / (seconds - hashing) / 1e6:>11.2f}"
             f" {cost:>13.0f} {cost / base[pools]:>9.2f} {hashing / seconds:>8.1%} {copies:>7.1f} {peak:>8.0f}"
         )
         if arguments.phases:
             parts = (f"{name} {share / slots * 1e9:.0f}" for name, share in phases.items())
-            print("          " + "  ".join(parts), "ns/home-slot, wall")
+            print("          " + "  ".join(parts), "ns/home-slot")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ class Simulation:
         self.discard()
 
     def profile(self) -> None:
-        """Measure the time in each phase from now on, in `seconds`."""
+        """Measure the CPU time of each phase from now on, in `seconds`."""
         self.seconds = dict.fromkeys((phase.__name__ for phase in PHASES), 0.0)
 
     def step(self) -> None:
@@ -125,9 +125,9 @@ class Simulation:
                 phase(self.state)
             return
         for phase in PHASES:
-            start = time.perf_counter()
+            start = time.thread_time()
             phase(self.state)
-            self.seconds[phase.__name__] += time.perf_counter() - start
+            self.seconds[phase.__name__] += time.thread_time() - start
 
     def finish(self) -> Run:
         """Write what belongs to the whole run, close the folder and return the run."""
