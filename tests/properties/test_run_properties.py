@@ -65,7 +65,7 @@ def test_energy_and_money_balance_in_every_slot_to_the_last_unit(scenario):
     state = simulation.state
     funded = state.ledger.funded
     while not simulation.clock.finished:
-        soc_before = state.soc_kwh.copy()
+        soc_before, minted_before = state.soc_kwh.copy(), state.ledger.minted
         simulation.step()
         totals, settled, trades, ok = state.totals, state.settled, state.trades, state.status == 0
         imports, exports = totals.deficit - settled.energy, totals.surplus - settled.energy
@@ -73,6 +73,7 @@ def test_energy_and_money_balance_in_every_slot_to_the_last_unit(scenario):
         assert imports >= 0
         assert exports >= 0
         assert settled.energy == trades.energy[ok].sum()
+        assert state.ledger.minted - minted_before == totals.surplus
         bought = np.bincount(trades.buyer[ok], trades.energy[ok], minlength=state.net.size)
         sold = np.bincount(trades.seller[ok], trades.energy[ok], minlength=state.net.size)
         assert (bought <= np.maximum(state.net, 0)).all()
