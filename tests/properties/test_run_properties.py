@@ -73,6 +73,8 @@ def test_energy_and_money_balance_in_every_slot_to_the_last_unit(scenario):
         assert imports >= 0
         assert exports >= 0
         assert settled.energy == trades.energy[ok].sum()
+        assert (state.wishes.quantity % state.lot == 0).all()
+        assert not (state.orders.quantity % state.lot).any()
         assert state.ledger.minted - minted_before == totals.surplus
         bought = np.bincount(trades.buyer[ok], trades.energy[ok], minlength=state.net.size)
         sold = np.bincount(trades.seller[ok], trades.energy[ok], minlength=state.net.size)

@@ -176,3 +176,25 @@ def test_what_fails_leaves_nothing_behind(make_small, tmp_path):
     with pytest.raises(NetworkError, match="meshed"):
         run(make_small(feeder={"source": "inline", "lines": lines}), out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bid_below_one_tick_stays_away_and_an_ask_below_it_takes_the_tick(make_small):
+    groups = [
+        {"name": name, "count": 1,
+         "demand": {"source": "values", "kwh": [need]}, "solar": {"source": "values", "kwh": [sun]},
+         "strategy": {"name": "fixed_limit", "parameters": {"sell_at": 0.001, "buy_up_to": limit}}}
+        for name, need, sun, limit in [("seller", 0.0, 2.0, 0.0), ("shy", 1.0, 0.0, 0.005), ("buyer", 1.0, 0.0, 0.3)]
+    ]  # fmt: skip
+    scenario = make_small(
+        slots=1,
+        households={"groups": groups},
+        market__tick=0.01,
+        market__arrival="fixed",
+        network={"charges": {"rule": "none"}},
+    )
+    simulation = Simulation(scenario)
+    simulation.step()
+    state = simulation.state
+    assert state.wishes.quantity.tolist() == [2_000_000, 0, 1_000_000]
+    assert state.trades.buyer.tolist() == [2]
+    assert state.trades.price_micro.tolist() == [10_000]
