@@ -88,6 +88,11 @@ def test_energy_and_money_balance_in_every_slot_to_the_last_unit(scenario):
             - state.flows.discharge / state.community.batteries.discharge_efficiency
         )
         assert np.allclose(state.soc_kwh - soc_before, stored, atol=1e-9)
+        own_net = state.flows.load + state.flows.ev - state.flows.solar
+        assert (state.flows.charge <= np.maximum(-own_net, 0) + 1e-9).all()
+        assert (state.flows.discharge <= np.maximum(own_net, 0) + 1e-9).all()
+        if settled.energy:
+            assert state.last_price == settled.value / settled.energy
     assert state.bills.purchases.sum() == state.bills.sales.sum()
     assert (state.bills.bought_energy + state.bills.import_energy).sum() >= state.bills.bought_energy.sum()
     assert np.abs(state.ledger.cash[: state.net.size] - scenario_balance(scenario) - moved(state)).max() == 0
