@@ -198,3 +198,21 @@ def test_a_bid_below_one_tick_stays_away_and_an_ask_below_it_takes_the_tick(make
     assert state.wishes.quantity.tolist() == [2_000_000, 0, 1_000_000]
     assert state.trades.buyer.tolist() == [2]
     assert state.trades.price_micro.tolist() == [10_000]
+
+
+def test_the_battery_stands_behind_the_car(make_small):
+    group = {
+        "name": "homes", "count": 5, "demand": {"source": "values", "kwh": [0.2]},
+        "solar": {"source": "values", "kwh": [1.0]}, "ev": {"sessions_per_week": 14.0},
+        "battery": {"capacity_kwh": 500.0, "power_kw": 5.0, "initial_soc": 0.5},
+    }  # fmt: skip
+    simulation = Simulation(make_small(slots=48, households={"groups": [group]}))
+    driven = 0.0
+    while not simulation.clock.finished:
+        simulation.step()
+        flows = simulation.state.flows
+        net = flows.load + flows.ev - flows.solar
+        assert np.allclose(flows.charge, np.minimum(np.maximum(-net, 0), 5.0))
+        assert np.allclose(flows.discharge, np.minimum(np.maximum(net, 0), 5.0))
+        driven += flows.ev.sum()
+    assert driven > 50
