@@ -24,7 +24,8 @@ from sunshare_sim.scenario.households import (
     ValuesDemand,
     ValuesSolar,
 )
-from sunshare_sim.scenario.schema import ClearSky, DwdTry, Scenario, Tmy
+from sunshare_sim.scenario.place import ClearSky, DwdTry, Tmy
+from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.streams import stream
 from sunshare_sim.timegrid import TimeGrid
 from sunshare_sim.units import FloatArray

@@ -11,7 +11,8 @@ from sunshare_sim.errors import SunShareWarning
 from sunshare_sim.feeder.charges import zone_charges
 from sunshare_sim.feeder.graph import Feeder, build_feeder
 from sunshare_sim.inputs.grids import load_grid
-from sunshare_sim.scenario.schema import InlineFeeder, PandapowerFeeder, Scenario, SimbenchFeeder
+from sunshare_sim.scenario.feeders import InlineFeeder, PandapowerFeeder, SimbenchFeeder
+from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.units import IntArray
 
 Notice = Callable[[str], None]

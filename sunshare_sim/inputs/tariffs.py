@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sunshare_sim.scenario.schema import Tariff, TariffPeriod
+from sunshare_sim.scenario.tariff import Tariff, TariffPeriod
 from sunshare_sim.timegrid import MINUTES_PER_DAY, TimeGrid
 from sunshare_sim.units import MICRO, BoolArray, IntArray, to_micro
 

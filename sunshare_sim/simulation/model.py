@@ -20,7 +20,7 @@ from sunshare_sim.errors import ResultError, describe
 from sunshare_sim.results.run import Run
 from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.simulation.session import Simulation
-from sunshare_sim.simulation.slot import State
+from sunshare_sim.simulation.state import State
 
 EAGER_HOMES: Final = (
     20_000  # above this, agents are made when asked for: a Mesa agent costs about 2 us and 1 kB

@@ -11,7 +11,7 @@ from sunshare_sim.ledger.files import FOLDER, Genesis, LedgerWriter
 from sunshare_sim.ledger.gas import batch_gas
 from sunshare_sim.ledger.settlement import Trades
 from sunshare_sim.results.store import RunWriter
-from sunshare_sim.simulation.slot import State
+from sunshare_sim.simulation.state import State
 from sunshare_sim.units import MICRO, FloatArray, IntArray
 
 Array = npt.NDArray[Any]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sunshare_sim.inputs.tariffs import grid_prices
-from sunshare_sim.scenario.schema import Tariff, TariffPeriod
+from sunshare_sim.scenario.tariff import Tariff, TariffPeriod
 from sunshare_sim.timegrid import TimeGrid
 
 WEEK = TimeGrid.of_days(date(2025, 6, 2), 7, 60, "Europe/Berlin")

@@ -10,7 +10,8 @@ from sunshare_sim.results.kpis import kpi_table
 from sunshare_sim.results.run import Run
 from sunshare_sim.results.store import RunWriter
 from sunshare_sim.results.tables import as_frame
-from sunshare_sim.scenario.schema import Scenario, Time
+from sunshare_sim.scenario.schema import Scenario
+from sunshare_sim.scenario.time import Time
 
 START = np.datetime64("2025-06-01T22:00:00", "s")
 RETAIL, FEED_IN, WHEELING = 396_900, 78_600, 20_000

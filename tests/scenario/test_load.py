@@ -7,8 +7,9 @@ import pytest
 
 from sunshare_sim.errors import ScenarioError
 from sunshare_sim.scenario.base import Lognormal, Names, Uniform
+from sunshare_sim.scenario.feeders import PandapowerFeeder, SimbenchFeeder
 from sunshare_sim.scenario.load import dump, load_scenario, slug
-from sunshare_sim.scenario.schema import PandapowerFeeder, Scenario, SimbenchFeeder
+from sunshare_sim.scenario.schema import Scenario
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""The market's phases of a slot: ask the cohorts, let the orders arrive, clear them, let the learners learn."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sunshare_sim.agents.rounds import Ground, gains, publish, trade_in_rounds
+from sunshare_sim.agents.strategy import View, check_quotes
+from sunshare_sim.ledger.settlement import Trades
+from sunshare_sim.market.book import OrderBook
+from sunshare_sim.market.mechanism import ReferencePrices
+from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.simulation.state import State
+from sunshare_sim.units import MICRO, from_micro, limit_ticks, to_micro
+
+
+def quote(state: State) -> None:
+    """Ask each cohort what it wishes, hold it to its contract, and round its wishes to orders.
+
+    A market in rounds asks by itself, in `match`.
+    """
+    if state.book is not None:
+        return
+    prices, slot = state.community.prices, state.slot
+    side = np.sign(state.net)
+    net_kwh = state.net / MICRO
+    for desk in state.desks:
+        rows = desk.members
+        desk.view = View(
+            slot=slot,
+            net_kwh=net_kwh[rows],
+            side=side[rows].astype(np.float64),
+            soc_kwh=state.soc_kwh[rows],
+            retail_price=prices.retail_micro[slot] / MICRO,
+            feed_in_price=prices.feed_in_micro[slot] / MICRO,
+            last_price=state.last_price,
+            cap_price=state.cap_ticks * state.tick,
+            rng=desk.rng,
+            tape=state.tape,
+            memory=desk.memory,
+            tick=state.tick,
+            hour=float(state.community.grid.local_hour[slot]),
+        )
+        quotes = desk.strategy.quote(desk.view)
+        check_quotes(quotes, desk.view, cohort=desk.name)
+        # A price below one tick cannot be booked: an ask takes the lowest price there is, a bid stays away.
+        ticks = limit_ticks(quotes.price, side[rows], state.tick)
+        quantity = np.minimum(to_micro(quotes.quantity), np.abs(state.net[rows])) // state.lot * state.lot
+        state.wishes.quantity[rows] = np.where((ticks < 1) & (side[rows] > 0), 0, quantity)
+        state.wishes.price[rows] = np.minimum(np.maximum(ticks, 1), state.cap_ticks)
+    state.wishes.side[:] = side
+
+
+def match(state: State) -> None:
+    """Let the orders arrive in the slot's order and the mechanism clear them, or hold the auction in rounds."""
+    if state.book is None:
+        state.fills = clear_once(state)
+    else:
+        state.fills = clear_in_rounds(state, state.book)
+    fills = state.fills
+    state.trades = Trades(
+        buyer=fills.buyer,
+        seller=fills.seller,
+        energy=fills.quantity,
+        price_micro=fills.price * state.tick_micro,
+        charge_micro=fills.charge * state.tick_micro,
+    )
+
+
+def clear_once(state: State) -> Fills:
+    """Let every home's order arrive once and the mechanism clear them."""
+    wishes, slot, prices = state.wishes, state.slot, state.community.prices
+    arrival = state.arrivals(slot)
+    owner = arrival[wishes.quantity[arrival] > 0]
+    state.orders = Orders(
+        owner=owner,
+        side=wishes.side[owner],
+        pool=state.community.households.zone[owner],
+        price=wishes.price[owner],
+        quantity=wishes.quantity[owner],
+    )
+    reference = ReferencePrices(
+        retail=int(prices.retail_micro[slot]) // state.tick_micro,
+        feed_in=-(-int(prices.feed_in_micro[slot]) // state.tick_micro),
+    )
+    fills = state.mechanism.clear(state.orders, reference, state.market_rng).fills
+    state.tape = publish(state.orders, fills, state.tick_micro)
+    return fills
+
+
+def clear_in_rounds(state: State, book: OrderBook) -> Fills:
+    """Let every home quote what it has left, round after round; learners learn after each."""
+    community, slot = state.community, state.slot
+    ground = Ground(
+        slot=slot,
+        hour=float(community.grid.local_hour[slot]),
+        net=state.net,
+        soc_kwh=state.soc_kwh,
+        pool=community.households.zone,
+        charges=community.charges,
+        retail_micro=int(community.prices.retail_micro[slot]),
+        feed_in_micro=int(community.prices.feed_in_micro[slot]),
+        tick_micro=state.tick_micro,
+        cap_ticks=state.cap_ticks,
+        lot=state.lot,
+    )
+    result = trade_in_rounds(
+        book,
+        ground,
+        state.desks,
+        lambda: state.arrivals(slot),
+        rounds=state.rounds,
+        last=(state.last_price, state.tape),
+    )
+    state.orders, state.tape = result.orders, result.tape
+    return result.fills
+
+
+def learn(state: State) -> None:
+    """Publish the slot's tape and let learning strategies take it in; remember the mean local price."""
+    if state.settled.energy:
+        state.last_price = state.settled.value / state.settled.energy
+    if state.book is not None or not any(desk.learns for desk in state.desks):
+        return
+    prices, traded = state.community.prices, np.zeros(state.net.size, dtype=np.int64)
+    for homes in (state.fills.buyer, state.fills.seller):
+        np.add.at(traded, homes, state.fills.quantity)
+    left = from_micro((np.abs(state.net) - traded) * np.sign(state.net))
+    grid = (int(prices.retail_micro[state.slot]), int(prices.feed_in_micro[state.slot]), state.tick_micro)
+    gain = gains(state.fills, grid, state.net.size)
+    for desk in state.desks:
+        if desk.learns and desk.view is not None:
+            rows = desk.members
+            desk.strategy.learn(replace(desk.view, net_kwh=left[rows], gain=gain[rows]), state.tape)
