@@ -15,3 +15,8 @@ R = TypeVar("R")
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on its first call, keep the machine code in numba's cache, release the GIL."""
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True)(function))
+
+
+def part(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` into every kernel that calls it, where a call would cost more than what it does."""
+    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, forceinline=True)(function))

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from sunshare_sim.kernels import kernel
+from sunshare_sim.kernels import kernel, part
 from sunshare_sim.market._layout import (
     CHILD,
     ID,
@@ -26,7 +26,6 @@ from sunshare_sim.market._layout import (
     WORD,
     Queues,
 )
-from sunshare_sim.market._part import part
 from sunshare_sim.units import IntArray
 
 # Position of the only bit set in a 32-bit word, found at word % 37 (37 is prime and 2 generates its group)

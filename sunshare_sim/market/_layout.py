@@ -60,6 +60,7 @@ FILL_FIELDS: Final = 8  # as in orders.Fills
 NOTHING: Final = 1 << 60  # best rung of an empty ladder; charge of a forbidden pair
 WORD: Final = 5  # a word of the bitmaps holds 2**5 rungs, so that plain Python's integers never overflow
 NEVER: Final = 2**63 - 1
+MOST_ORDERS: Final = (1 << 26) - 256  # at rest: four times as many must be counted in an int32
 MOST_OWNERS: Final = 1 << 24  # with a rate limit, which keeps a count for every owner
 
 PRICE_ASK: Final = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from sunshare_sim.market import _book, _ladder, _upkeep
+from sunshare_sim.market import _book, _entry, _ladder, _upkeep
 from sunshare_sim.market import _checks as check
 from sunshare_sim.market import _layout as at
 from sunshare_sim.market._tree import family_of, no_tree
@@ -92,20 +92,19 @@ class OrderBook:
         ladders = 2 * pools
         words = ladders << (shift - at.WORD)
         self._levels, self._shift, self._pools = levels, shift, pools
-        self._state = np.zeros(at.STATE_FIELDS, dtype=np.int64)
-        self._state[: at.PRICING + 1] = levels, shift, pools, PRICING[pricing]
+        size = at.STATE_FIELDS + at.EVENT_FIELDS + words + (words >> at.WORD) + pools * (2 + 3 * pools)
+        self._arena = np.zeros(size, dtype=np.int64)
+        self._arena[: at.PRICING + 1] = levels, shift, pools, PRICING[pricing]
+        views = _entry.spread(self._arena)
+        self._state, self._event, self._bits, self._tops, self._charges, self._room = views
         self._state[at.RATE] = 0 if rate_limit is None else check.whole("rate_limit", rate_limit, 1, NEVER)
         self._state[at.FIRST_EXPIRY] = NEVER
         self._is_rated = rate_limit is not None
         self._scalars = self._state.data  # reads one number in a third of numpy's time
         self._orders = np.zeros(0, dtype=np.int64)
         self._queues = np.zeros(2 * ladders << shift, dtype=np.int32)
-        self._bits = np.zeros(words + (words >> at.WORD), dtype=np.int64)
-        self._tops = np.full((2, pools), at.NOTHING, dtype=np.int64)
-        self._charges = np.zeros((2, pools, pools), dtype=np.int64)
-        self._room = np.zeros((pools, pools), dtype=np.int64)
+        self._tops[:] = at.NOTHING
         self._sent = np.zeros(0, dtype=np.int64)
-        self._event = np.zeros((at.EVENT_FIELDS, 1), dtype=np.int64)
         self._packed = self._event.data
         self._family = no_tree()
         self._fills = _room_for_fills(0)
@@ -379,7 +378,7 @@ class OrderBook:
             self._reserve(1)
         if self._is_rated:
             self._count_owner(event[2])
-        count = _book.run_one(*self._one)
+        count = _entry.run_one(*self._one)
         if count > 0:
             return self._listed(count)
         if count < 0:
@@ -389,14 +388,14 @@ class OrderBook:
     def _apply(self, events: Events) -> Fills:
         """Check all events, then apply them a chunk at a time; return their fills."""
         count = len(events.kind)
-        bad = _book.first_bad(self._state, *events[:-1])
+        bad = _entry.first_bad(self._state, *events[:-1])
         if bad >= 0:
             row, field = bad >> 4, bad & 15
             raise check.refusal(field, int(events[field][row]), self._levels, self._pools, f"row {row}")
         if self._is_rated and count:
             self._count_owner(int(events.owner.max()))
-        # Every fill ends an order that was there, one that came, or a pair's capacity
-        most = self._scalars[at.LIVE] + count + self._pairs
+        orders = check.whole("number of orders", self._scalars[at.LIVE] + count, 0, at.MOST_ORDERS)
+        most = orders + self._pairs  # every fill ends an order, or a pair's capacity
         fills = self._fills if most <= self._fills.shape[1] else _room_for_fills(most)
         self._state[at.FILLS] = 0
         for first in range(0, count, CHUNK):
@@ -409,6 +408,8 @@ class OrderBook:
 
     def _listed(self, count: int) -> list[Fill]:
         """Return the first fills of the buffer as records."""
+        if count == 1:
+            return [Fill._make(self._shown[0].tolist())]
         return list(map(Fill._make, self._shown[:count].tolist()))
 
     def _reserve(self, count: int) -> None:
@@ -416,9 +417,9 @@ class OrderBook:
         size = count * at.ORDER_FIELDS
         if self._scalars[at.USED] + size <= len(self._orders):
             return
-        live = self._scalars[at.LIVE]
-        target = self._orders
+        live, target = self._scalars[at.LIVE], self._orders
         if 2 * (live + count) * at.ORDER_FIELDS > len(target):
+            check.whole("number of orders", live + count, 0, at.MOST_ORDERS)
             target = np.empty(4 * (live + max(count, 256)) * at.ORDER_FIELDS, dtype=np.int64)
             self._fills = _room_for_fills(len(target) // at.ORDER_FIELDS + self._pairs)
         _upkeep.compact(self._state, self._orders, self._queues, target)
@@ -431,7 +432,8 @@ class OrderBook:
         self._arrays: tuple[Any, ...] = (*ladders, self._charges, self._room, self._sent, self._family)
         self._size = len(self._orders)
         self._shown = self._fills[:-1].T
-        self._one: tuple[Any, ...] = (*self._arrays, self._fills, self._event)
+        growing = self._orders, self._queues, self._sent, self._family, self._fills
+        self._one: tuple[Any, ...] = (self._arena, *growing)
 
     def _count_owner(self, owner: int) -> None:
         """Make room to count what an owner sends."""
