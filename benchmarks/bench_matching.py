@@ -13,6 +13,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
+from _bare import bare_ladder
 from _peers import ENGINES, Message
 from _streams import DEEP, LEVELS, STEADY, checksum, general_charges, record, tree_charges
 
@@ -50,6 +51,16 @@ def batch(name: str, events: Events, charges: IntArray, repeat: int) -> float:
     fills = book.process(events)
     show(name, per_message, f"{fills.count} fills, {len(book)} at rest, tape {checksum(*fills)}")
     return per_message
+
+
+def ruler(events: Events, repeat: int, ours: float) -> None:
+    """Time the bare ladder on the whole stream: what this machine can do at most."""
+    book = OrderBook(price_levels=LEVELS)
+    book.process(events)
+    wanted, resting = sum(order.quantity for order in book.orders()), bare_ladder(events, LEVELS)
+    note = "" if resting == wanted else f"OTHER RESULT: {resting}, not {wanted}; "
+    bare = seconds(lambda: bare_ladder(events, LEVELS), repeat) / len(events.kind)
+    show("S, 1 pool, bare compiled ladder", bare, f"{note}our book runs at {bare / ours:.2f} of its speed")
 
 
 def one_by_one(events: Events, repeat: int) -> None:
@@ -168,6 +179,7 @@ def main() -> None:
     free = np.zeros((1, 1), dtype=np.int64)
     steady = record(STEADY, options.messages, free)
     ours = batch("S, 1 pool", steady, free, options.repeat)
+    ruler(steady, options.repeat, ours)
     batch("D, 1 pool", record(DEEP, options.messages, free), free, options.repeat)
     for pools in (4, 16, 64, 256):
         charges = general_charges(pools)

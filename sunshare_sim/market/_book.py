@@ -292,14 +292,14 @@ def run_part(
                 maker_id = orders[at(maker + ID)]
                 bid = levels - maker_rung if side else reach
                 ask = rung if side else maker_rung
-                fills[0, count] = maker_id if side else order_id
-                fills[1, count] = order_id if side else maker_id
-                fills[2, count] = partner if side else owner
-                fills[3, count] = owner if side else partner
-                fills[4, count] = traded
-                fills[5, count] = seller_price(pricing, side == 0, bid, ask, charge)
-                fills[6, count] = charge
-                fills[7, count] = event
+                fills[count, 0] = maker_id if side else order_id
+                fills[count, 1] = order_id if side else maker_id
+                fills[count, 2] = partner if side else owner
+                fills[count, 3] = owner if side else partner
+                fills[count, 4] = traded
+                fills[count, 5] = seller_price(pricing, side == 0, bid, ask, charge)
+                fills[count, 6] = charge
+                fills[count, 7] = event
                 count += 1
                 quantity -= traded
             open_quantity -= traded

@@ -94,14 +94,14 @@ def sweep(
             use_up(bid_pool, ask_pool, traded, room, charges)
         bid_price = levels - (tops[0, bid_pool] >> shift)
         ask_price = tops[1, ask_pool] >> shift
-        fills[0, count] = orders[at(bid + ID)]
-        fills[1, count] = orders[at(ask + ID)]
-        fills[2, count] = orders[at(bid + OWNER)]
-        fills[3, count] = orders[at(ask + OWNER)]
-        fills[4, count] = traded
-        fills[5, count] = seller_price(state[PRICING], seller_rests, bid_price, ask_price, charge)
-        fills[6, count] = charge
-        fills[7, count] = -1
+        fills[count, 0] = orders[at(bid + ID)]
+        fills[count, 1] = orders[at(ask + ID)]
+        fills[count, 2] = orders[at(bid + OWNER)]
+        fills[count, 3] = orders[at(ask + OWNER)]
+        fills[count, 4] = traded
+        fills[count, 5] = seller_price(state[PRICING], seller_rests, bid_price, ask_price, charge)
+        fills[count, 6] = charge
+        fills[count, 7] = -1
         count += 1
         state[OPEN] -= 2 * traded
         for order in (bid, ask):

@@ -37,7 +37,7 @@ PRICING: Final = {
     "resting": at.PRICE_RESTING,
     "midpoint": at.PRICE_MIDPOINT,
 }
-CHUNK: Final = 4096  # messages between two compactions: their orders stay in the processor's cache
+CHUNK: Final = 1 << 14  # messages between two compactions: their orders stay in the processor's cache
 TREE_FROM: Final = 65  # pools; with fewer it is faster to look at all
 MOST_LEVELS: Final = 1 << 24
 
@@ -271,18 +271,25 @@ class OrderBook:
         self._weigh()
         return self._sweep()
 
-    def start_slot(self, *, capacity: npt.ArrayLike | None = None) -> list[Fill]:
+    def start_slot(
+        self, *, charges: npt.ArrayLike | None = None, capacity: npt.ArrayLike | None = None
+    ) -> list[Fill]:
         """Renew the owners' rate and the pairs' capacity of a slot; return the fills this makes possible.
 
         Parameters
         ----------
+        charges : array_like of int, shape [buyer pools, seller pools], optional
+            New charges from now on [ticks], in one sweep with the capacities; None = as before.
         capacity : array_like of int, shape [buyer pools, seller pools], optional
             New capacities from now on [1e-6 kWh]; None = as before.
         """
+        given = None if charges is None else check.matrix("charges", charges, self._pools)
+        room = None if capacity is None else check.matrix("capacity", capacity, self._pools)
         self._sent[:] = 0
-        if capacity is None and self._capacity is None:
+        if given is None and room is None and self._capacity is None:
             return []
-        self._set_capacity(self._capacity if capacity is None else capacity)
+        self._given = self._given if given is None else given
+        self._set_capacity(self._capacity if room is None else room)
         return self._sweep()
 
     def clear(self) -> None:
@@ -396,14 +403,14 @@ class OrderBook:
             self._count_owner(int(events.owner.max()))
         orders = check.whole("number of orders", self._scalars[at.LIVE] + count, 0, at.MOST_ORDERS)
         most = orders + self._pairs  # every fill ends an order, or a pair's capacity
-        fills = self._fills if most <= self._fills.shape[1] else _room_for_fills(most)
+        fills = self._fills if most <= len(self._fills) else _room_for_fills(most)
         self._state[at.FILLS] = 0
         for first in range(0, count, CHUNK):
             last = min(first + CHUNK, count)
             self._reserve(last - first)
             arguments: tuple[Any, ...] = (*self._arrays, fills, *events, first, last)
             _book.run(*arguments)
-        filled = fills[:, : self._scalars[at.FILLS]]
+        filled = fills[: self._scalars[at.FILLS]].T
         return Fills(*(filled.copy() if fills is self._fills else filled))
 
     def _listed(self, count: int) -> list[Fill]:
@@ -431,7 +438,7 @@ class OrderBook:
         ladders = self._state, self._orders, self._queues, self._bits, self._tops
         self._arrays: tuple[Any, ...] = (*ladders, self._charges, self._room, self._sent, self._family)
         self._size = len(self._orders)
-        self._shown = self._fills[:-1].T
+        self._shown = self._fills[:, :-1]
         growing = self._orders, self._queues, self._sent, self._family, self._fills
         self._one: tuple[Any, ...] = (self._arena, *growing)
 
@@ -468,7 +475,7 @@ class OrderBook:
         """Match resting orders until none cross; return the fills."""
         self._reserve(1)
         most = len(self._orders) // at.ORDER_FIELDS + self._pairs
-        if most > self._fills.shape[1]:
+        if most > len(self._fills):
             self._fills = _room_for_fills(most)
             self._collect()
         arguments: tuple[Any, ...] = (*self._arrays[:-2], self._fills)
@@ -497,4 +504,4 @@ class OrderBook:
 
 def _room_for_fills(count: int) -> IntArray:
     """Return a buffer for `count` fills; the system gives the memory as it is written to."""
-    return np.empty((at.FILL_FIELDS, count), dtype=np.int64)
+    return np.empty((count, at.FILL_FIELDS), dtype=np.int64)
