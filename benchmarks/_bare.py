@@ -1,3 +1,4 @@
+# ruff: noqa: C901, PLR0912, PLR1714 -- an engine in one piece, which is its fastest form
 """The bare ladder: the least that a compiled order book of one pool can do, as a ruler for the machine.
 
 Queues at prices and an identity for cancels; no owners, pools, charges, expiry, checks or tape beyond four numbers a
