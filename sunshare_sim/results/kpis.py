@@ -6,23 +6,17 @@ The usual definitions of self-consumption and self-sufficiency are those of Luth
 (doi:10.1016/j.apenergy.2014.12.028), taken here for the community as a whole and for its homes alone.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from sunshare_sim.results import fairness, markets
+from sunshare_sim.results.columns import Columns, array, ratio, total
 from sunshare_sim.units import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Columns(Protocol):
-    """Promise the columns of a table as a `Run` shows them: a DataFrame, or a dict of arrays."""
-
-    def __getitem__(self, name: Any, /) -> Any:
-        """Return a column by name."""
 
 
 class Kpi(NamedTuple):
@@ -36,7 +30,7 @@ class Kpi(NamedTuple):
 
 def net_import_kwh(slots: Columns) -> FloatArray:
     """Return what flows into the community at the feeder's head in each slot [kWh]; negative = out of it."""
-    net: FloatArray = _array(slots, "deficit_kwh") - _array(slots, "surplus_kwh")
+    net: FloatArray = array(slots, "deficit_kwh") - array(slots, "surplus_kwh")
     return net
 
 
@@ -51,37 +45,37 @@ def self_sufficiency(slots: Columns) -> float:
 
 def self_consumption(slots: Columns) -> float:
     """Return the share of solar energy that stays in the community: 1 - sum(max(0, net export)) / sum(solar)."""
-    return _one_minus(np.maximum(-net_import_kwh(slots), 0.0).sum(), _sum(slots, "solar_kwh"))
+    return _one_minus(np.maximum(-net_import_kwh(slots), 0.0).sum(), total(slots, "solar_kwh"))
 
 
 def home_self_sufficiency(slots: Columns) -> float:
     """Return the same share with every home on its own: 1 - sum(deficit) / sum(load + ev)."""
-    return _one_minus(_sum(slots, "deficit_kwh"), consumption_kwh(slots))
+    return _one_minus(total(slots, "deficit_kwh"), consumption_kwh(slots))
 
 
 def home_self_consumption(slots: Columns) -> float:
     """Return the share of solar energy used behind the meter it was made at: 1 - sum(surplus) / sum(solar)."""
-    return _one_minus(_sum(slots, "surplus_kwh"), _sum(slots, "solar_kwh"))
+    return _one_minus(total(slots, "surplus_kwh"), total(slots, "solar_kwh"))
 
 
 def consumption_kwh(slots: Columns) -> float:
     """Return the energy used in homes and charged into EVs [kWh]: sum(load + ev)."""
-    return _sum(slots, "load_kwh") + _sum(slots, "ev_kwh")
+    return total(slots, "load_kwh") + total(slots, "ev_kwh")
 
 
 def local_share(slots: Columns) -> float:
     """Return the share of what homes had to buy that neighbours sold them: sum(traded) / sum(deficit)."""
-    return ratio(_sum(slots, "traded_kwh"), _sum(slots, "deficit_kwh"))
+    return ratio(total(slots, "traded_kwh"), total(slots, "deficit_kwh"))
 
 
 def mean_local_price(slots: Columns) -> float:
     """Return what sellers got for a kWh, weighted by volume: sum(trade_value) / sum(traded)."""
-    return ratio(_sum(slots, "trade_value"), _sum(slots, "traded_kwh"))
+    return ratio(total(slots, "trade_value"), total(slots, "traded_kwh"))
 
 
 def mean_local_price_paid(slots: Columns) -> float:
     """Return what buyers paid for a kWh with wheeling: sum(trade_value + wheeling) / sum(traded)."""
-    return ratio(_sum(slots, "trade_value") + _sum(slots, "wheeling"), _sum(slots, "traded_kwh"))
+    return ratio(total(slots, "trade_value") + total(slots, "wheeling"), total(slots, "traded_kwh"))
 
 
 def peak_import_kw(slots: Columns, *, hours: float) -> float:
@@ -96,51 +90,54 @@ def peak_export_kw(slots: Columns, *, hours: float) -> float:
 
 def operator_revenue(bills: Columns) -> float:
     """Return what the network operator gets, before tax: sum(network + wheeling)."""
-    return _sum(bills, "network") + _sum(bills, "wheeling")
+    return total(bills, "network") + total(bills, "wheeling")
 
 
 def total_saving(bills: Columns) -> float:
     """Return what all homes together save by the local market: sum(saving)."""
-    return _sum(bills, "saving")
+    return total(bills, "saving")
 
 
 def losing_share(bills: Columns) -> float:
     """Return the share of homes that pay more than without the local market: mean(saving < 0)."""
-    saving = _array(bills, "saving")
+    saving = array(bills, "saving")
     return ratio(float(np.count_nonzero(saving < 0)), len(saving))
 
 
 def saving_quantile(bills: Columns, q: float) -> float:
     """Return the saving that a share `q` of the homes does not reach, interpolated linearly."""
-    saving = _array(bills, "saving")
+    saving = array(bills, "saving")
     return float(np.quantile(saving, q)) if len(saving) else float("nan")
 
 
 def saving_mean(bills: Columns) -> float:
     """Return the mean saving of a home: sum(saving) / homes."""
-    return ratio(total_saving(bills), len(_array(bills, "saving")))
+    return ratio(total_saving(bills), len(array(bills, "saving")))
 
 
-def key_figures(slots: Columns, bills: Columns, households: Columns, *, hours: float) -> Iterator[Kpi]:
+def key_figures(tables: Mapping[str, Columns], *, hours: float) -> Iterator[Kpi]:
     """Yield every key figure of a run, in the order of the report.
 
     Parameters
     ----------
-    slots, bills, households : mapping of str to array
-        Tables as a `Run` shows them.
+    tables : mapping of str to table
+        slots, bills, households, buses and lines as a `Run` shows them; quotes where they were kept.
     hours : float
         Length of a slot [h].
     """
-    yield from _energy_figures(slots, households, hours)
+    slots, bills = tables["slots"], tables["bills"]
+    yield from _energy_figures(slots, tables["households"], hours)
     yield from _money_figures(slots, bills)
+    yield from _fairness_figures(bills)
+    yield from _market_figures(slots, bills, tables.get("quotes"))
 
 
 def _energy_figures(slots: Columns, households: Columns, hours: float) -> Iterator[Kpi]:
     yield Kpi("consumption_kwh", consumption_kwh(slots), "kWh", "energy used in homes and charged into EVs")
-    yield Kpi("solar_kwh", _sum(slots, "solar_kwh"), "kWh", "solar energy generated")
-    yield Kpi("traded_kwh", _sum(slots, "traded_kwh"), "kWh", "energy traded between homes")
-    yield Kpi("trades", _sum(slots, "trades"), "1", "settled trades")
-    yield Kpi("failed_trades", _sum(slots, "failed"), "1", "trades that settlement refused")
+    yield Kpi("solar_kwh", total(slots, "solar_kwh"), "kWh", "solar energy generated")
+    yield Kpi("traded_kwh", total(slots, "traded_kwh"), "kWh", "energy traded between homes")
+    yield Kpi("trades", total(slots, "trades"), "1", "settled trades")
+    yield Kpi("failed_trades", total(slots, "failed"), "1", "trades that settlement refused")
     yield Kpi(
         "self_sufficiency", self_sufficiency(slots), "1", "share of consumption met from within the community"
     )
@@ -156,7 +153,7 @@ def _energy_figures(slots: Columns, households: Columns, hours: float) -> Iterat
     yield Kpi("local_share", local_share(slots), "1", "share of homes' deficits that neighbours covered")
     yield Kpi("peak_import_kw", peak_import_kw(slots, hours=hours), "kW", "highest mean power in, one slot")
     yield Kpi("peak_export_kw", peak_export_kw(slots, hours=hours), "kW", "highest mean power out, one slot")
-    shortfall = _sum(households, "ev_shortfall_kwh")
+    shortfall = total(households, "ev_shortfall_kwh")
     yield Kpi("ev_shortfall_kwh", shortfall, "kWh", "energy EVs asked for but left without")
 
 
@@ -164,7 +161,7 @@ def _money_figures(slots: Columns, bills: Columns) -> Iterator[Kpi]:
     paid, price, money = mean_local_price_paid(slots), "currency/kWh", "currency"
     yield Kpi("mean_local_price", mean_local_price(slots), price, "what sellers got, weighted by volume")
     yield Kpi("mean_local_price_paid", paid, price, "what buyers paid with wheeling, weighted by volume")
-    yield Kpi("total_bill", _sum(bills, "total"), money, "sum of all homes' bills")
+    yield Kpi("total_bill", total(bills, "total"), money, "sum of all homes' bills")
     yield Kpi("total_saving", total_saving(bills), money, "saving of all homes by the local market")
     yield Kpi("saving_mean", saving_mean(bills), money, "saving of a home, mean")
     yield Kpi("saving_median", saving_quantile(bills, 0.5), money, "saving of a home, median")
@@ -174,24 +171,57 @@ def _money_figures(slots: Columns, bills: Columns) -> Iterator[Kpi]:
     yield Kpi("operator_revenue", operator_revenue(bills), money, "network charges and wheeling, before tax")
 
 
-def kpi_table(slots: Columns, bills: Columns, households: Columns, *, hours: float) -> "pd.DataFrame":
+def _fairness_figures(bills: Columns) -> Iterator[Kpi]:
+    bill, saving = array(bills, "total"), array(bills, "saving")
+    yield Kpi("bill_mean", ratio(float(bill.sum()), bill.size), "currency", "bill of a home, mean")
+    yield Kpi("gini_bill", fairness.gini(bill), "1", "inequality of bills, 0 = all alike")
+    yield Kpi("gini_saving", fairness.gini(saving), "1", "inequality of savings, 0 = all alike")
+    yield Kpi("jain_saving", fairness.jain(saving), "1", "fairness of savings, 1 = all alike")
+    if "counterfactual_network" not in bills:  # runs of an earlier format
+        return
+    recovered, moved = fairness.cost_recovery(bills), fairness.cross_subsidy(bills)
+    yield Kpi("cost_recovery", recovered, "1", "operator's revenue over that without local market")
+    yield Kpi("cross_subsidy", moved, "currency", "missing network revenue borne by homes that do not trade")
+
+
+def _market_figures(slots: Columns, bills: Columns, quotes: Columns | None) -> Iterator[Kpi]:
+    price = "currency/kWh"
+    yield Kpi("traded_slots", markets.traded_slots(slots), "1", "share of slots with trades")
+    yield Kpi(
+        "local_price_p10", markets.price_quantile(slots, 0.1), price, "price that 10 % of slots do not reach"
+    )
+    yield Kpi(
+        "local_price_p90", markets.price_quantile(slots, 0.9), price, "price that 90 % of slots do not reach"
+    )
+    yield Kpi(
+        "price_volatility", markets.price_volatility(slots), price, "standard deviation of slots' prices"
+    )
+    efficiency = markets.allocative_efficiency(slots)
+    yield Kpi("allocative_efficiency", efficiency, "1", "gains from trade made, over all there were to make")
+    yield Kpi(
+        "hhi_sellers", markets.concentration(array(bills, "sold_kwh")), "1", "concentration of local sales"
+    )
+    yield Kpi(
+        "hhi_buyers",
+        markets.concentration(array(bills, "bought_kwh")),
+        "1",
+        "concentration of local purchases",
+    )
+    yield Kpi(
+        "pivotal_share", markets.pivotal_share(slots), "1", "share of slots that needed their largest seller"
+    )
+    yield Kpi(
+        "depth_kwh", markets.mean_depth_kwh(slots), "kWh", "energy that a slot's market could match, mean"
+    )
+    if quotes is not None:
+        yield Kpi("spread", markets.mean_spread(quotes), price, "best ask - best bid left in the book, mean")
+
+
+def kpi_table(tables: Mapping[str, Columns], *, hours: float) -> "pd.DataFrame":
     """Return all key figures as the table `kpis`; parameters as in `key_figures`."""
     import pandas as pd
 
-    return pd.DataFrame(key_figures(slots, bills, households, hours=hours), columns=list(Kpi._fields))
-
-
-def _array(columns: Columns, name: str) -> npt.NDArray[Any]:
-    return np.asarray(columns[name])
-
-
-def _sum(columns: Columns, name: str) -> float:
-    return float(_array(columns, name).sum())
-
-
-def ratio(part: float, whole: float) -> float:
-    """Return part / whole, NaN where there is no whole: a share of nothing has no value."""
-    return part / whole if whole > 0 else float("nan")
+    return pd.DataFrame(key_figures(tables, hours=hours), columns=list(Kpi._fields))
 
 
 def _one_minus(part: float, whole: float) -> float:

@@ -9,7 +9,7 @@ import yaml
 from sunshare_sim.results.kpis import kpi_table
 from sunshare_sim.results.run import Run
 from sunshare_sim.results.store import RunWriter
-from sunshare_sim.results.tables import as_frame
+from sunshare_sim.results.tables import as_frame, schema_of
 from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.scenario.time import Time
 
@@ -99,6 +99,7 @@ def make_slots(flows, soc, trades):
         "losses_kwh": np.zeros(slots),
         "surplus_micro_kwh": surplus,
         "deficit_micro_kwh": deficit,
+        "largest_surplus_micro_kwh": np.maximum(-net, 0).max(axis=1),
         "traded_micro_kwh": traded,
         "import_micro_kwh": deficit - traded,
         "export_micro_kwh": surplus - traded,
@@ -171,6 +172,12 @@ def make_households(kwp, capacity):
         "annual_kwh": np.full(homes, np.nan),
         "strategy": ["tariff_bound"] * homes,
         "ev_shortfall_kwh": zeros,
+        "battery_cycles": zeros,
+        "battery_loss": zeros,
+        "ev_given_kwh": zeros,
+        "wear": zeros,
+        "discomfort_kh": zeros,
+        "foresight_gap": zeros,
     }
 
 
@@ -207,6 +214,16 @@ def make_feeder(homes, *, coordinates):
     return buses, lines
 
 
+def complete(name, columns):
+    """Give what the made-up run knows nothing of (orders rejected, energy cut) as nothing."""
+    count = len(next(iter(columns.values())))
+    empty = {"text": "", "time": np.datetime64("1970-01-01", "s")}
+    for column in schema_of(name).columns:
+        if column.stored_name not in columns:
+            columns[column.stored_name] = np.full(count, empty.get(column.kind, 0))
+    return columns
+
+
 def write_run(
     out: Path, *, slots=672, homes=40, seed=3, coordinates=True, chunk=None, manifest=None, days=7
 ) -> Path:
@@ -220,8 +237,9 @@ def write_run(
         "households": make_households(kwp, capacity),
     }
     tables["buses"], tables["lines"] = make_feeder(homes, coordinates=coordinates)
-    shown = [as_frame(name, tables[name]) for name in ("slots", "bills", "households")]
-    tables["kpis"] = kpi_table(*shown, hours=0.25)
+    tables = {name: complete(name, table) for name, table in tables.items()}
+    shown = {name: as_frame(name, table) for name, table in tables.items()}
+    tables["kpis"] = kpi_table(shown, hours=0.25)
     scenario = Scenario(time=Time(days=days), seed=seed, name="demo")
     with RunWriter(out) as writer:
         for name, table in tables.items():

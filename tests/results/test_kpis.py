@@ -27,14 +27,25 @@ SLOTS = {
     "failed": np.array([0, 0, 2]),
     "trade_value": np.array([0.0, 0.05, 0.05]),  # 0.10 and 0.20 a kWh
     "wheeling": np.array([0.0, 0.01, 0.005]),  # 0.02 a kWh
+    "largest_surplus_kwh": np.array([0.0, 3.5, 0.5]),  # A alone has any
+    "retail_per_kwh": np.array([0.30, 0.30, 0.40]),
+    "feed_in_per_kwh": np.array([0.10, 0.10, 0.10]),
 }
 BILLS = {
     "total": np.array([-1.0, 4.0, 10.0, 0.0, 1.0]),
     "saving": np.array([3.0, -1.0, 0.0, 2.0, 1.0]),
     "network": np.array([0.0, 1.0, 2.0, 0.0, 0.5]),
     "wheeling": np.array([0.0, 0.25, 0.0, 0.0, 0.25]),
+    "counterfactual_network": np.array([0.0, 2.0, 2.0, 0.0, 1.0]),
+    "bought_kwh": np.array([0.0, 3.0, 0.0, 0.0, 1.0]),
+    "sold_kwh": np.array([4.0, 0.0, 0.0, 0.0, 0.0]),
+}
+QUOTES = {
+    "best_bid_per_kwh": np.array([0.10, np.nan, 0.12]),
+    "best_ask_per_kwh": np.array([0.14, 0.20, 0.18]),
 }
 HOMES = {"ev_shortfall_kwh": np.array([0.0, 0.125, 0.0, 0.0, 0.0])}
+TABLES = {"slots": SLOTS, "bills": BILLS, "households": HOMES, "quotes": QUOTES}
 EXPECTED = {
     "consumption_kwh": 5.0,
     "solar_kwh": 6.0,
@@ -59,12 +70,32 @@ EXPECTED = {
     "saving_p90": 2.6,
     "losing_share": 0.2,
     "operator_revenue": 4.0,
+    "bill_mean": 14 / 5,
+    # Bills -1, 0, 1, 4, 10 in order: differences of all pairs 1+2+5+11 + 1+4+10 + 3+9 + 6 = 52, over 5 * 16
+    "gini_bill": 52 / 80,
+    # Savings -1, 0, 1, 2, 3: 1+2+3+4 + 1+2+3 + 1+2 + 1 = 20, over 5 * 7
+    "gini_saving": 20 / 35,
+    "jain_saving": 25 / (5 * 15),
+    "cost_recovery": 4 / 5,
+    # 5 - 4 = 1 is missing; of the 4 that are paid, 2 come from the two homes that do not trade
+    "cross_subsidy": 0.5,
+    "traded_slots": 2 / 3,
+    "local_price_p10": 0.11,
+    "local_price_p90": 0.19,
+    "price_volatility": 0.05,
+    # Made: half a kWh worth 0.2 each and a quarter worth 0.3; to make: half and half
+    "allocative_efficiency": 0.7,
+    "hhi_sellers": 1.0,
+    "hhi_buyers": (9 + 1) / 16,
+    "pivotal_share": 1.0,
+    "depth_kwh": 0.5,
+    "spread": 0.05,
 }
 
 
 @pytest.fixture(scope="module")
 def table():
-    return kpis.kpi_table(SLOTS, BILLS, HOMES, hours=0.5).set_index("name")
+    return kpis.kpi_table(TABLES, hours=0.5).set_index("name")
 
 
 def test_all_key_figures_are_expected_here(table):
@@ -83,7 +114,8 @@ def test_each_has_a_unit_and_a_line(table):
 
 
 def test_energy_figures_do_not_depend_on_who_trades(table):
-    other = kpis.kpi_table({**SLOTS, "traded_kwh": np.zeros(3)}, BILLS, HOMES, hours=0.5).set_index("name")
+    tables = {**TABLES, "slots": {**SLOTS, "traded_kwh": np.zeros(3)}}
+    other = kpis.kpi_table(tables, hours=0.5).set_index("name")
     for name in ("self_sufficiency", "self_consumption", "peak_import_kw", "peak_export_kw"):
         assert other.value[name] == table.value[name]
 
@@ -91,7 +123,8 @@ def test_energy_figures_do_not_depend_on_who_trades(table):
 def test_shares_of_nothing_have_no_value():
     nothing = {name: np.zeros(2) for name in SLOTS}
     homes = {name: np.zeros(0) for name in BILLS}
-    table = kpis.kpi_table(nothing, homes, {"ev_shortfall_kwh": np.zeros(0)}, hours=0.25).set_index("name")
+    tables = {"slots": nothing, "bills": homes, "households": {"ev_shortfall_kwh": np.zeros(0)}}
+    table = kpis.kpi_table(tables, hours=0.25).set_index("name")
     without = {name for name, value in table.value.items() if math.isnan(value)}
     assert without == {
         "self_sufficiency",
@@ -106,6 +139,20 @@ def test_shares_of_nothing_have_no_value():
         "saving_p10",
         "saving_p90",
         "losing_share",
+        "bill_mean",
+        "gini_bill",
+        "gini_saving",
+        "jain_saving",
+        "cost_recovery",
+        "cross_subsidy",
+        "local_price_p10",
+        "local_price_p90",
+        "price_volatility",
+        "allocative_efficiency",
+        "hhi_sellers",
+        "hhi_buyers",
+        "pivotal_share",
+        "depth_kwh",
     }
     assert table.value["peak_import_kw"] == 0.0
 

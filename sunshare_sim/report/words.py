@@ -1,0 +1,109 @@
+"""A scenario in words: sentences made from its keys, so that they cannot say anything else than what was run."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sunshare_sim.scenario.base import Lognormal, Uniform
+from sunshare_sim.scenario.feeders import Feeder, FeederFile, PandapowerFeeder, SimbenchFeeder
+from sunshare_sim.scenario.households import Group
+from sunshare_sim.scenario.place import ClearSky, DwdTry, Tmy, Weather
+from sunshare_sim.scenario.schema import Scenario
+
+
+def sentences(scenario: Scenario, households: int) -> Iterator[str]:
+    """Yield the sentences that describe a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What was run.
+    households : int
+        Number of homes, which may follow from the feeder.
+    """
+    time, place = scenario.time, scenario.place
+    length = f"{time.slots} slots" if time.slots else counted(time.days, "day")
+    yield f"The run covers {length} from {time.start:%d %B %Y} in slots of {time.slot_minutes} minutes."
+    where = f"{place.latitude:g}° north, {place.longitude:g}° east"
+    yield f"The place is {place.name} ({where}), weather: {_weather(place.weather)}."
+    yield f"{counted(households, 'home')} on {_feeder(scenario.feeder)}."
+    for group in scenario.households.groups:
+        yield _group(group)
+    yield _market(scenario)
+    tariff = scenario.tariff
+    yield (
+        f"Outside the local market a kWh costs what the tariff says (supply, network charge, levies and "
+        f"{100 * tariff.vat:g} % value added tax, in {tariff.currency}); the tables below list every price."
+    )
+    yield _charges(scenario)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number and its noun: 1 home, 2 homes."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def law(draw: Any, unit: str) -> str:
+    """Return how a value is drawn: 5 kWh, 5 to 12 kWh, about 3,000 kWh."""
+    if isinstance(draw, Uniform):
+        return f"{draw.min:g} to {draw.max:g} {unit}"
+    if isinstance(draw, Lognormal):
+        return f"about {draw.median:,.4g} {unit} (lognormal, spread {draw.sigma:g})"
+    return f"{draw:,.6g} {unit}"
+
+
+def _weather(weather: Weather) -> str:
+    if isinstance(weather, DwdTry):
+        return f"German test reference year, region {weather.region}"
+    if isinstance(weather, Tmy):
+        return f"typical meteorological year of {weather.station.replace('_', ' ')}"
+    if isinstance(weather, ClearSky):
+        return "computed clear sky" + (" with drawn clouds" if weather.clouds else "")
+    return "a file"
+
+
+def _feeder(feeder: Feeder) -> str:
+    if isinstance(feeder, SimbenchFeeder):
+        name = f"the SimBench grid {feeder.code}"
+    elif isinstance(feeder, PandapowerFeeder):
+        name = f"pandapower's feeder {feeder.name}"
+    else:
+        name = (
+            "a feeder from a file"
+            if isinstance(feeder, FeederFile)
+            else "a feeder written out in the scenario"
+        )
+    return name if feeder.copies == 1 else f"{feeder.copies} copies of {name}"
+
+
+def _group(group: Group) -> str:
+    size = f"{group.count}" if group.count else f"{100 * group.share:g} %" if group.share else "the rest"
+    owned = [
+        f"{100 * part.share:g} % with {text}"
+        for part, text in (
+            (group.solar, "solar"),
+            (group.battery, "a battery"),
+            (group.ev, "an electric vehicle"),
+            (group.heat_pump, "a heat pump"),
+        )
+        if part is not None and part.share > 0
+    ]
+    has = f", {', '.join(owned)}" if owned else ", without devices of their own"
+    kind = "enterprises" if group.kind == "enterprise" else "homes"
+    return f"Group {group.name}: {size} of the {kind}{has}; they trade by the strategy {group.strategy.name}."
+
+
+def _market(scenario: Scenario) -> str:
+    market = scenario.market
+    if market.mechanism == "none":
+        return "There is no local market: every home deals with the grid alone."
+    return (
+        f"Local energy is traded by the mechanism {market.mechanism}, in steps of {market.tick:g} "
+        f"{scenario.tariff.currency}/kWh and {market.lot_kwh:g} kWh; only metered surplus and deficit are traded."
+    )
+
+
+def _charges(scenario: Scenario) -> str:
+    rule = scenario.network.charges.rule
+    if rule == "none":
+        return "Local trades pay no wheeling charge."
+    return f"Local trades pay the network operator a wheeling charge by the rule {rule}."
