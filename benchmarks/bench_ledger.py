@@ -173,8 +173,8 @@ def write_run(run: Path, rng: np.random.Generator, audit: Audit) -> int:
         status = ledger.settle_batch(ledger.oracle, trades)
         ledger.deliver(net)
         rows = receipts_array(number, trades, status)
-        writer.slot(net, PRICES, rows)
-        writer.block(chain.append(number, number, rows, readings=readings_bytes(net, *PRICES)))
+        writer.slot(net, PRICES)
+        writer.block(chain.append(number, number, rows, readings=readings_bytes(net, *PRICES)), rows)
         count += SLOT_TRADES
     writer.finish()
     return count

@@ -7,6 +7,7 @@ from sunshare_sim.market.mechanism import (
     MarketRules,
     Mechanism,
     ReferencePrices,
+    TakesCharges,
     make_mechanism,
     mechanism_names,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "OrderBook",
     "Orders",
     "ReferencePrices",
+    "TakesCharges",
     "make_mechanism",
     "mechanism_names",
 ]

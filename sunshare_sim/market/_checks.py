@@ -83,9 +83,9 @@ def per_order(name: str, values: int | npt.ArrayLike, count: int) -> IntArray:
 
 def tif_codes(tif: str | Iterable[str], count: int) -> IntArray:
     """Return the times in force as codes, shape [orders]."""
-    names = [tif] if isinstance(tif, str) else list(tif)
+    names = list(tif) if isinstance(tif, Iterable) and not isinstance(tif, str) else [tif]
     for row, name in enumerate(names):
-        if name not in TIME_IN_FORCE:
+        if not isinstance(name, str) or name not in TIME_IN_FORCE:
             raise unknown("time in force", f"row {row}", name, TIME_IN_FORCE)
     if isinstance(tif, str):
         return np.full(count, TIME_IN_FORCE[tif], dtype=np.int64)
@@ -110,7 +110,10 @@ def equal_lengths(columns: Events, count: int) -> Events:
 
 def matrix(name: str, values: npt.ArrayLike, pools: int | None = None) -> IntArray:
     """Return a square matrix of whole numbers, checked and copied."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different length
+        array = np.empty(0)
     side = len(array) if array.ndim and pools is None else pools
     if array.shape != (side, side) or array.size == 0:
         size = "pools" if pools is None else str(pools)

@@ -30,6 +30,18 @@ class CallAuction:
     pay_as_bid: ClassVar[bool]
 
     def __init__(self, rules: MarketRules) -> None:
+        rules.refuse_capacity("a call auction")
+        k = rules.k_ratio
+        self._k = (k.numerator, k.denominator)
+        self._use(rules)
+
+    def set_charges(self, charges: IntArray) -> None:
+        """Take the charges from the next `clear` on."""
+        rules = self._rules.with_charges(charges)
+        if rules is not self._rules:
+            self._use(rules)
+
+    def _use(self, rules: MarketRules) -> None:
         # A charge that no bid can bear is as good as forbidden.
         charges = np.where(rules.charges < rules.price_levels, rules.charges, -1)
         highest = max(0, int(charges.max(initial=0)))
@@ -42,8 +54,6 @@ class CallAuction:
         self._charges = charges
         self._one = MarketRules(1, charges[:1, :1].copy(), rules.price_levels)
         self._is_one = bool((charges == charges[0, 0]).all() and charges[0, 0] >= 0)
-        k = rules.k_ratio
-        self._k = (k.numerator, k.denominator)
 
     def clear(
         self,

@@ -150,21 +150,13 @@ class OrderBook:
         OrderError
             When a value is out of range; the book is unchanged.
         """
-        code = TIME_IN_FORCE.get(tif)
-        if code is None:
-            raise check.unknown("time in force", "order", tif, TIME_IN_FORCE)
+        try:
+            code = TIME_IN_FORCE[tif]
+        except (KeyError, TypeError):
+            raise check.unknown("time in force", "order", tif, TIME_IN_FORCE) from None
         order_id = self._scalars[at.NEXT_ID]
-        event = (
-            SUBMIT,
-            0,
-            owner,
-            side,
-            pool,
-            price,
-            quantity,
-            code,
-            NEVER if expiry is None else expiry,
-        )
+        end = NEVER if expiry is None else expiry
+        event = (SUBMIT, 0, owner, side, pool, price, quantity, code, end)
         return order_id, self._apply_one(event)
 
     def cancel(self, order_id: int) -> bool:

@@ -2,14 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from sunshare_sim.errors import OrderError, describe
+from sunshare_sim.errors import OrderError, describe, did_you_mean
+from sunshare_sim.market._random_books import PRICE_LEVELS, optimum, random_book, random_rules
 from sunshare_sim.market.mechanism import (
-    PRICINGS,
     Claim,
     Clearing,
     MarketRules,
@@ -23,14 +23,14 @@ from sunshare_sim.streams import stream
 from sunshare_sim.units import ASK, BID, IntArray
 
 BOOKS_A_MARKET: Final = 10
-PRICE_LEVELS: Final = 64
 
 
 class Case(NamedTuple):
     """Hold one book and what the mechanism made of it.
 
-    A twin cleared the same orders with the same seed, a third member the orders shuffled. `unit` divides all
-    quantities.
+    A twin cleared the same orders with the same seed, a third member the orders shuffled. `told` is what a fourth
+    made of them that was told the charges between slots; None where the mechanism cannot be told. `unit` divides
+    all quantities.
     """
 
     rules: MarketRules
@@ -40,6 +40,7 @@ class Case(NamedTuple):
     twin: Clearing
     shuffled: Orders
     shuffled_clearing: Clearing
+    told: Clearing | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def check_mechanism(
     Parameters
     ----------
     mechanism : str or class
-        A registered name, or a class that takes `MarketRules`.
+        A registered name, or a class that takes `MarketRules`. Where it has `set_charges`, that is checked too.
     books : int
         Number of random books.
     seed : int
@@ -129,9 +130,16 @@ def check_mechanism(
         raise OrderError(
             describe("no book to check", where="check_mechanism", got=books, expected="books >= 1")
         )
-    cls = mechanism_class(mechanism) if isinstance(mechanism, str) else mechanism
+    cls: object = mechanism_class(mechanism) if isinstance(mechanism, str) else mechanism
+    if not isinstance(cls, type):
+        expected = "a registered name, or a class"
+        raise OrderError(describe("no mechanism", where="check_mechanism", got=cls, expected=expected))
     name = mechanism if isinstance(mechanism, str) else getattr(cls, "name", cls.__name__)
     claims = frozenset(getattr(cls, "claims", ()))
+    for unknown in claims - frozenset(Claim):
+        where, expected = f"claims of {name}", ", ".join(Claim)
+        hint = did_you_mean(str(unknown), [claim.value for claim in Claim])
+        raise OrderError(describe("unknown claim", where=where, got=unknown, expected=expected, hint=hint))
 
     def make(rules: MarketRules) -> Mechanism:
         if isinstance(mechanism, str):
@@ -191,58 +199,53 @@ def _cases(
             shuffled = Orders(*(np.array(orders)[:, rng.permutation(len(orders.owner))]))
             retail, feed_in = sorted(int(p) for p in rng.integers(1, PRICE_LEVELS, 2))[::-1]
             reference = ReferencePrices(retail, feed_in)
+            batches = (orders, orders, shuffled, orders)
             try:
-                market = market or [make(rules) for _ in range(3)]
-                clearings = []
-                for member, batch in zip(market, (orders, orders, shuffled), strict=True):
-                    untouched = Orders(*(column.copy() for column in batch))
-                    draws = stream(seed, "conformance", "ties", book)
-                    clearings.append(member.clear(untouched, reference, draws))
-                    if not all(np.array_equal(a, b) for a, b in zip(untouched, batch, strict=True)):
-                        raise OrderError(describe("the orders given were changed", where="clear"))  # noqa: TRY301
-                case = Case(rules, orders, unit, clearings[0], clearings[1], shuffled, clearings[2])
+                others = stream(seed, "conformance", "charges", first).integers(0, 9, rules.charges.shape)
+                market = market or _members(make, rules, others)
+                clearings = [
+                    _cleared(member, batch, reference, stream(seed, "conformance", "ties", book))
+                    for member, batch in zip(market, batches[: len(market)], strict=True)
+                ]
             except Exception as error:  # noqa: BLE001 - whatever a third party raises is a finding
                 yield error
             else:
-                yield case
+                told = clearings[3] if len(market) > 3 else None
+                yield Case(rules, orders, unit, clearings[0], clearings[1], shuffled, clearings[2], told)
 
 
-def random_rules(rng: np.random.Generator, most_pools: int) -> MarketRules:
-    """Return a market of some pools with charges of which some are equal and some forbidden; one pool alone is free."""
-    pools = int(rng.integers(1, most_pools + 1))
-    charges = rng.choice([0, 1, 2, 5, 9, 14], size=(pools, pools))
-    charges[
-        rng.random((pools, pools)) < rng.choice([0.1, 0.6])
-    ] = -1  # scarce pairs make long chains of pools
-    if most_pools == 1:
-        charges[:] = 0
-    pricing = PRICINGS[int(rng.integers(3))]
-    return MarketRules(
-        pools, charges.astype(np.int64), PRICE_LEVELS, pricing, float(rng.choice([0, 0.3, 0.5, 1]))
-    )
+def _members(
+    make: Callable[[MarketRules], Mechanism], rules: MarketRules, others: IntArray
+) -> list[Mechanism]:
+    """Return three of the mechanism, and a fourth that had other charges first where it can be told."""
+
+    def own(charges: IntArray) -> MarketRules:  # nobody can change what we compare with
+        return replace(rules, charges=charges.copy())
+
+    market = [make(own(rules.charges)) for _ in range(3)]
+    fourth: Any = make(own(others))
+    if hasattr(fourth, "set_charges"):
+        fourth.set_charges(rules.charges.copy())
+        market.append(fourth)
+    return market
 
 
-def random_book(rng: np.random.Generator, pools: int, kind: int) -> tuple[Orders, int]:
-    """Return a book of one of ten kinds, and a unit that divides all its quantities."""
-    bids, asks = (int(n) for n in rng.integers(2, 31 if kind in {8, 9} else 11, 2))
-    if kind == 0:  # at times nothing, one order, or one side only
-        bids, asks = (int(n) for n in rng.integers(0, 2, 2) * rng.integers(1, 4, 2))
-    count = bids + asks
-    lowest, highest = (
-        (20, 24) if kind in {1, 2, 5, 6} else (1, PRICE_LEVELS)
-    )  # few prices: ties at the margin
-    unit = (100_000, 100_000, 1, 1, 100_000, 1, 1_000_000, 10**13, 100_000, 1)[kind]
-    most = (20, 9, 2, 1, 50, 1000, 9, 100, 1, 100_000)[kind]
-    owners = count if kind not in {4, 5} else max(2, count // 3)
-    owner = rng.permutation(count) if owners == count else rng.integers(0, owners, count)
-    side = rng.permutation(np.repeat([BID, ASK], [bids, asks]))
-    return Orders(
-        owner=owner.astype(np.int64),
-        side=side.astype(np.int64),
-        pool=rng.integers(0, pools, count),
-        price=rng.integers(lowest, highest, count),
-        quantity=rng.integers(1, most + 1, count) * unit,
-    ), unit
+def _cleared(
+    member: Mechanism, orders: Orders, reference: ReferencePrices, rng: np.random.Generator
+) -> Clearing:
+    """Return what a mechanism makes of a copy of the orders, as long as it is a clearing at all."""
+    given = Orders(*(column.copy() for column in orders))
+    clearing = member.clear(given, reference, rng)
+    if not all(np.array_equal(a, b) for a, b in zip(given, orders, strict=True)):
+        raise OrderError(describe("the orders given were changed", where="clear"))
+    made: Any = clearing  # a third party may return anything
+    fills: Any = getattr(made, "fills", None)
+    if not isinstance(made, Clearing) or not isinstance(fills, Fills):
+        expected = "a Clearing with Fills"
+        raise OrderError(describe("not a clearing", where="clear", got=repr(made), expected=expected))
+    if not all(hasattr(column, "dtype") for column in tuple(fills)):
+        raise OrderError(describe("not columns of numbers", where="clear", expected="arrays of int64"))
+    return clearing
 
 
 # Properties
@@ -257,8 +260,11 @@ def _misreferenced(case: Case) -> str:
         (case.shuffled_clearing, case.shuffled),
     ):
         fills = clearing.fills
-        if any(column.dtype != np.int64 or column.shape != fills.quantity.shape for column in fills):
+        size = (fills.quantity.size,)
+        if any(column.dtype != np.int64 or column.shape != size for column in fills):
             return "columns of the fills are not int64 of one length"
+        if ((fills.taker < -1) | (fills.taker >= count)).any():
+            return "a fill's taker is no row of the orders"
         for rows, side, owner in ((fills.bid_id, BID, fills.buyer), (fills.ask_id, ASK, fills.seller)):
             if ((rows < 0) | (rows >= count)).any():
                 return "a fill names a row that is no order"
@@ -306,18 +312,17 @@ def _self_traded(case: Case) -> str:
 def _unbalanced(case: Case) -> str:
     """Compare what buyers pay with what sellers, network and operator get."""
     fills = case.clearing.fills
+    charged, due = fills.charge.tolist(), _matrix_charge(case).tolist()
     above = sum(
-        amount * (charge - due)
-        for amount, charge, due in zip(
-            fills.quantity.tolist(), fills.charge.tolist(), _matrix_charge(case).tolist(), strict=True
-        )
+        amount * (charge - own)
+        for amount, charge, own in zip(fills.quantity.tolist(), charged, due, strict=True)
     )
     stated = case.clearing.operator_surplus
-    return (
-        ""
-        if above == stated
-        else f"buyers pay {above} above prices and charges, the operator states {stated}"
-    )
+    if above != stated:
+        return f"buyers pay {above} above prices and charges, the operator states {stated}"
+    if any(charge < own for charge, own in zip(charged, due, strict=True)):
+        return "a fill carries less than its charge, so that someone else pays for the network"
+    return ""
 
 
 def _underpriced(case: Case) -> str:
@@ -337,6 +342,14 @@ def _unseeded(case: Case) -> str:
     """Compare the clearing with that of a twin that got the same orders and seeds."""
     same = all(np.array_equal(a, b) for a, b in zip(case.clearing.fills, case.twin.fills, strict=True))
     return "" if same else "same orders and seed, other fills"
+
+
+def _deaf(case: Case) -> str:
+    """Compare with the clearing of a member that was told the charges between slots."""
+    if case.told is None:
+        return ""
+    same = all(np.array_equal(a, b) for a, b in zip(case.clearing.fills, case.told.fills, strict=True))
+    return "" if same else "charges set between slots, other fills than with these charges from the start"
 
 
 def _order_dependent(case: Case) -> str:
@@ -382,6 +395,7 @@ PROPERTIES: Final[dict[str, tuple[Claim | None, Callable[[Case], str]]]] = {
     "buyers pay = sellers get + charges + stated operator surplus": (None, _unbalanced),
     "no negative price": (None, _underpriced),
     "same seed, same fills": (None, _unseeded),
+    "charges set between slots hold from then on": (None, _deaf),
     "nobody trades beyond a limit": (Claim.INDIVIDUALLY_RATIONAL, _irrational),
     "highest welfare": (Claim.WELFARE_OPTIMAL, _not_best),
     "most energy at that welfare": (Claim.VOLUME_OPTIMAL, _not_most),
@@ -425,40 +439,3 @@ def _accounts(fills: Fills) -> dict[tuple[int, str], int]:
 
 def _has_shared_owners(orders: Orders) -> bool:
     return bool(np.intersect1d(orders.owner[orders.side == BID], orders.owner[orders.side == ASK]).size)
-
-
-def optimum(orders: Orders, rules: MarketRules, unit: int = 1) -> tuple[int, int]:
-    """Return the highest welfare of a book and the most energy traded at it.
-
-    A linear program over all pairs of orders, solved by HiGHS (Huangfu and Hall 2018, Math. Prog. Comp. 10,
-    119-142). Half a tick is added to every gain: too little to make a losing unit trade, since cycles of the
-    flow network cost whole ticks, and enough for those that gain nothing.
-
-    Parameters
-    ----------
-    orders : Orders
-        The book.
-    rules : MarketRules
-        For the charges.
-    unit : int
-        Divides all quantities; keeps the program's numbers small.
-    """
-    from scipy.optimize import linprog
-    from scipy.sparse import coo_array
-
-    bids, asks = np.flatnonzero(orders.side == BID), np.flatnonzero(orders.side == ASK)
-    charge = rules.charges[np.ix_(orders.pool[bids], orders.pool[asks])]
-    gain = orders.price[bids][:, None] - charge - orders.price[asks][None, :]
-    bid, ask = np.nonzero((charge >= 0) & (gain >= 0))
-    if not bid.size:
-        return 0, 0
-    pairs = np.arange(bid.size)
-    rows = np.concatenate([bid, len(bids) + ask])
-    matrix = coo_array((np.ones(2 * bid.size), (rows, np.concatenate([pairs, pairs]))))
-    size = orders.quantity[np.concatenate([bids, asks])] // unit
-    best = linprog(
-        -(gain[bid, ask] + 0.5), A_ub=matrix.tocsr(), b_ub=size[: matrix.shape[0]], method="highs-ds"
-    )
-    amounts = np.rint(best.x).astype(np.int64).tolist()
-    welfare = sum(g * x for g, x in zip(gain[bid, ask].tolist(), amounts, strict=True))
-    return welfare * unit, sum(amounts) * unit

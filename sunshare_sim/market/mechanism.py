@@ -5,13 +5,13 @@ name, and other packages add theirs under the entry point group `sunshare_sim.me
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
-from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Clearing(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MarketRules:
-    """Hold what a mechanism may know of its market, the same for all slots of a run.
+    """Hold what a mechanism may know of its market; only the charges may change between slots.
 
     Parameters
     ----------
@@ -85,6 +85,11 @@ class MarketRules:
     k : float or Fraction
         Where a call auction sets its price between the lowest (0) and the highest (1) clearing price. A float
         is read as the nearest fraction with a denominator up to 1000, so that the price is exact.
+    capacity : IntArray, optional
+        Most that each pair of pools may trade in a slot [1e-6 kWh], negative = unlimited; shape [buyer pools,
+        seller pools]. A mechanism that cannot hold it refuses it.
+    lifetime : int, optional
+        Slots that an order may stand in a continuous market; None = until it is filled or cancelled.
     """
 
     pools: int
@@ -92,14 +97,18 @@ class MarketRules:
     price_levels: int
     pricing: str = "ask"
     k: float | Fraction = Fraction(1, 2)
+    capacity: IntArray | None = None
+    lifetime: int | None = 1
 
     def __post_init__(self) -> None:
         where = "market rules"
-        square = self.pools >= 1 and self.charges.shape == (self.pools, self.pools)
-        if not square or self.charges.dtype != np.int64:
-            got = f"{self.charges.dtype} {self.charges.shape}"
-            expected = f"int64 ({self.pools}, {self.pools})"
-            raise OrderError(describe("not a matrix of charges", where=where, got=got, expected=expected))
+        for name, matrix in (("charges", self.charges), ("capacities", self.capacity)):
+            if matrix is None:
+                continue
+            if self.pools < 1 or matrix.shape != (self.pools, self.pools) or matrix.dtype != np.int64:
+                got = f"{matrix.dtype} {matrix.shape}"
+                expected = f"int64 ({self.pools}, {self.pools})"
+                raise OrderError(describe(f"not a matrix of {name}", where=where, got=got, expected=expected))
         if self.charges.max(initial=0) >= HIGHEST_LEVELS:
             got, expected = str(self.charges.max()), f"below {HIGHEST_LEVELS} ticks"
             raise OrderError(describe("charge too high", where=where, got=got, expected=expected))
@@ -115,6 +124,27 @@ class MarketRules:
             )
         if not 0 <= self.k <= 1:
             raise OrderError(describe("k out of range", where=where, got=self.k, expected="0 to 1"))
+        if self.lifetime is not None and self.lifetime < 1:
+            expected = "1 or more slots, or None"
+            raise OrderError(
+                describe("lifetime out of range", where=where, got=self.lifetime, expected=expected)
+            )
+
+    def with_charges(self, charges: IntArray) -> Self:
+        """Return the rules with other charges; the same object where they are not other."""
+        return self if np.array_equal(charges, self.charges) else replace(self, charges=charges.copy())
+
+    def refuse_capacity(self, name: str) -> None:
+        """Raise when pairs of pools have a capacity, which the mechanism `name` cannot hold."""
+        if self.capacity is not None:
+            raise OrderError(
+                describe(
+                    f"{name} knows no capacities between pools",
+                    where="market rules",
+                    expected="a mechanism on the order book: cda, posted_seller, posted_buyer",
+                    hint="forbid a pair by a negative charge instead",
+                )
+            )
 
     @property
     def k_ratio(self) -> Fraction:
@@ -131,7 +161,7 @@ class Mechanism(Protocol):
     def clear(
         self, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None = None
     ) -> Clearing:
-        """Match one slot's orders; what is left unmatched is dropped.
+        """Match one slot's orders; what is left unmatched is dropped, unless `MarketRules.lifetime` lets it stand.
 
         Parameters
         ----------
@@ -143,6 +173,39 @@ class Mechanism(Protocol):
             Source of the draws that break ties; without it ties go by arrival, or by a rule the mechanism states.
         """
         ...
+
+
+@runtime_checkable
+class TakesCharges(Protocol):
+    """A mechanism whose charges may change between slots: tariffs by the hour, congestion, islands."""
+
+    def set_charges(self, charges: IntArray) -> None:
+        """Take the charges that hold from the next `clear` on [ticks]; shape [buyer pools, seller pools].
+
+        What these make matchable among standing orders is part of what the next `clear` returns.
+        """
+        ...
+
+
+def tell_charges(mechanism: Mechanism, charges: IntArray, first: IntArray) -> None:
+    """Tell a mechanism the slot's charges; it was made with `first`.
+
+    Raises
+    ------
+    OrderError
+        When they are other than the first and the mechanism has no `set_charges`.
+    """
+    if isinstance(mechanism, TakesCharges):
+        mechanism.set_charges(charges)
+    elif charges is not first and not np.array_equal(charges, first):
+        raise OrderError(
+            describe(
+                "charges that change between slots",
+                where=f"mechanism {getattr(mechanism, 'name', type(mechanism).__name__)!r}",
+                expected="a mechanism with the method set_charges(charges)",
+                hint="add it; `self.rules = self.rules.with_charges(charges)` is often all",
+            )
+        )
 
 
 M = TypeVar("M", bound=type[Any])
@@ -231,7 +294,7 @@ def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
             raise OrderError(
                 describe(
                     f"unknown option of {name}",
-                    where="market.mechanism",
+                    where="market.parameters",
                     got=option,
                     expected="one of " + (", ".join(valid) or "none at all"),
                     hint=did_you_mean(option, valid),

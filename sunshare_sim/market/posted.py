@@ -12,7 +12,7 @@ from sunshare_sim.market.batch import take, with_rows
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import Claim, Clearing, MarketRules, ReferencePrices, mechanism
 from sunshare_sim.market.orders import Orders
-from sunshare_sim.units import ASK, BID
+from sunshare_sim.units import ASK, BID, IntArray
 
 
 class PostedOffers:
@@ -21,7 +21,18 @@ class PostedOffers:
     posting: ClassVar[int]
 
     def __init__(self, rules: MarketRules) -> None:
-        self._book = OrderBook(rules.charges, pricing="resting", price_levels=rules.price_levels)
+        self._book = OrderBook(
+            rules.charges, pricing="resting", price_levels=rules.price_levels, capacity=rules.capacity
+        )
+        self._rules = rules
+
+    def set_charges(self, charges: IntArray) -> None:
+        """Take the charges from the next `clear` on."""
+        rules = self._rules.with_charges(charges)
+        if rules is not self._rules:
+            self._rules = rules
+            self._book.clear()
+            self._book.set_charges(charges)
 
     def clear(
         self,

@@ -26,6 +26,16 @@ class Sharing(ABC):
     limits_bind: ClassVar[bool] = True
 
     def __init__(self, rules: MarketRules) -> None:
+        rules.refuse_capacity("a rule that shares")
+        self._use(rules)
+
+    def set_charges(self, charges: IntArray) -> None:
+        """Take the charges from the next `clear` on."""
+        rules = self._rules.with_charges(charges)
+        if rules is not self._rules:
+            self._use(rules)
+
+    def _use(self, rules: MarketRules) -> None:
         self._rules = rules
         allowed = np.argwhere(rules.charges >= 0)
         charge = rules.charges[allowed[:, 0], allowed[:, 1]]

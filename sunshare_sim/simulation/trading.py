@@ -8,10 +8,10 @@ from sunshare_sim.agents.rounds import Ground, gains, publish, trade_in_rounds
 from sunshare_sim.agents.strategy import View, check_quotes
 from sunshare_sim.ledger.settlement import Trades
 from sunshare_sim.market.book import OrderBook
-from sunshare_sim.market.mechanism import ReferencePrices
+from sunshare_sim.market.mechanism import ReferencePrices, tell_charges
 from sunshare_sim.market.orders import Fills, Orders
 from sunshare_sim.simulation.state import State
-from sunshare_sim.units import MICRO, from_micro, limit_ticks, to_micro
+from sunshare_sim.units import MICRO, IntArray, from_micro, limit_ticks, to_micro
 
 
 def quote(state: State) -> None:
@@ -53,11 +53,8 @@ def quote(state: State) -> None:
 
 def match(state: State) -> None:
     """Let the orders arrive in the slot's order and the mechanism clear them, or hold the auction in rounds."""
-    if state.book is None:
-        state.fills = clear_once(state)
-    else:
-        state.fills = clear_in_rounds(state, state.book)
-    fills = state.fills
+    fills = clear_once(state) if state.book is None else clear_in_rounds(state, state.book)
+    state.fills = fills
     state.trades = Trades(
         buyer=fills.buyer,
         seller=fills.seller,
@@ -72,17 +69,21 @@ def clear_once(state: State) -> Fills:
     wishes, slot, prices = state.wishes, state.slot, state.community.prices
     arrival = state.arrivals(slot)
     owner = arrival[wishes.quantity[arrival] > 0]
-    state.orders = Orders(
-        owner=owner,
-        side=wishes.side[owner],
-        pool=state.community.households.zone[owner],
-        price=wishes.price[owner],
-        quantity=wishes.quantity[owner],
+    state.orders, _ = hold_to_rate(
+        state,
+        Orders(
+            owner=owner,
+            side=wishes.side[owner],
+            pool=state.community.households.zone[owner],
+            price=wishes.price[owner],
+            quantity=wishes.quantity[owner],
+        ),
     )
     reference = ReferencePrices(
         retail=int(prices.retail_micro[slot]) // state.tick_micro,
         feed_in=-(-int(prices.feed_in_micro[slot]) // state.tick_micro),
     )
+    tell_charges(state.mechanism, state.charges, state.community.charges)
     fills = state.mechanism.clear(state.orders, reference, state.market_rng).fills
     state.tape = publish(state.orders, fills, state.tick_micro)
     return fills
@@ -91,13 +92,16 @@ def clear_once(state: State) -> Fills:
 def clear_in_rounds(state: State, book: OrderBook) -> Fills:
     """Let every home quote what it has left, round after round; learners learn after each."""
     community, slot = state.community, state.slot
+    if not np.array_equal(book.charges, state.charges):
+        book.clear()
+        book.set_charges(state.charges)
     ground = Ground(
         slot=slot,
         hour=float(community.grid.local_hour[slot]),
         net=state.net,
         soc_kwh=state.soc_kwh,
         pool=community.households.zone,
-        charges=community.charges,
+        charges=state.charges,
         retail_micro=int(community.prices.retail_micro[slot]),
         feed_in_micro=int(community.prices.feed_in_micro[slot]),
         tick_micro=state.tick_micro,
@@ -112,14 +116,40 @@ def clear_in_rounds(state: State, book: OrderBook) -> Fills:
         rounds=state.rounds,
         last=(state.last_price, state.tape),
     )
-    state.orders, state.tape = result.orders, result.tape
-    return result.fills
+    state.tape = result.tape
+    state.orders, place = hold_to_rate(state, result.orders)
+    return result.fills._replace(taker=place[result.fills.taker])
+
+
+def hold_to_rate(state: State, orders: Orders) -> tuple[Orders, IntArray]:
+    """Drop the orders, in order of time, by which a home exceeds its rate, and count them.
+
+    Returns
+    -------
+    orders : Orders
+        Those within the rate.
+    place : IntArray
+        Row of each given order among them; what is dropped has no fills to name it; shape [orders].
+    """
+    count, most = orders.owner.size, state.orders_per_slot
+    state.rejected_now = 0
+    if most is None:
+        return orders, np.arange(count)
+    by_owner = np.argsort(orders.owner, kind="stable")
+    owner = orders.owner[by_owner]
+    first = np.searchsorted(owner, owner)
+    allowed = np.empty(count, dtype=bool)
+    allowed[by_owner] = np.arange(count) - first < most
+    state.rejected_now = int(np.count_nonzero(~allowed))
+    np.add.at(state.rejected, orders.owner[~allowed], 1)
+    return Orders(*(column[allowed] for column in orders)), np.cumsum(allowed) - 1
 
 
 def learn(state: State) -> None:
     """Publish the slot's tape and let learning strategies take it in; remember the mean local price."""
-    if state.settled.energy:
-        state.last_price = state.settled.value / state.settled.energy
+    energy, value = state.agreed
+    if energy:
+        state.last_price = value / energy
     if state.book is not None or not any(desk.learns for desk in state.desks):
         return
     prices, traded = state.community.prices, np.zeros(state.net.size, dtype=np.int64)

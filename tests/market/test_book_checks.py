@@ -107,3 +107,22 @@ def test_charges_keep_their_number_of_pools_and_are_copied():
     charges[:] = -1
     book.start_slot()
     assert book.charges.tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("tif", [None, ["GTC"], 1, "gtc"])
+def test_a_time_in_force_is_a_name(tif):
+    book = OrderBook()
+    before = everything(book)
+    with pytest.raises(OrderError, match="time in force"):
+        book.submit(0, BID, 0, 5, 1, tif=tif)
+    many = tif if tif is None else [tif]
+    with pytest.raises(OrderError, match="time in force"):
+        book.submit_many([0], [BID], [0], [5], [1], tif=many)
+    assert everything(book) == before
+
+
+def test_rows_of_charges_have_one_length():
+    with pytest.raises(OrderError, match="not square"):
+        OrderBook([[0], [0, 1]])
+    with pytest.raises(OrderError, match="not square"):
+        OrderBook().set_charges([[0], [0, 1]])

@@ -139,6 +139,68 @@ def crash(clearing, orders):
     raise KeyError("price")
 
 
+def nothing(clearing, orders):
+    return None
+
+
+def bare_fills(clearing, orders):
+    return clearing.fills
+
+
+def lists(clearing, orders):
+    return clearing._replace(fills=Fills(*(column.tolist() for column in clearing.fills)))
+
+
+def columns_of_columns(clearing, orders):
+    return clearing._replace(fills=Fills(*(column[:, None] for column in clearing.fills)))
+
+
+def wrong_taker(clearing, orders):
+    return with_fills(clearing, taker=clearing.fills.taker + 1000)
+
+
+def subsidy(clearing, orders):
+    """Pay sellers more than buyers and network bring in, and say so."""
+    fills = clearing.fills
+    lost = with_fills(clearing, price=fills.price + 1, charge=fills.charge - 1)
+    return lost._replace(operator_surplus=-int(fills.quantity.sum()))
+
+
+def moved_charge(clearing, orders):
+    """Let one fill carry another's charge."""
+    fills = clearing.fills
+    if fills.count < 2 or fills.quantity[0] != fills.quantity[1]:
+        return clearing
+    charge = fills.charge.copy()
+    charge[:2] += 1, -1
+    return with_fills(clearing, charge=charge)
+
+
+class TamperingWithRules(UniformPriceAuction):
+    """Open forbidden pairs in the rules themselves."""
+
+    def __init__(self, rules):
+        np.maximum(rules.charges, 0, out=rules.charges)
+        super().__init__(rules)
+
+
+class Deaf(UniformPriceAuction):
+    """Take charges, and stay with the first ones."""
+
+    def set_charges(self, charges):
+        self._told = charges
+
+
+class Late(ContinuousDoubleAuction):
+    """Use new charges one slot too late."""
+
+    def clear(self, orders, reference, rng=None):
+        told, self._told = self._told, self._rules
+        clearing = super().clear(orders, reference, rng)
+        self._told = told
+        return clearing
+
+
 class SelfServing(UniformPriceAuction):
     """Ignore who owns what."""
 
@@ -197,6 +259,16 @@ BROKEN = [
     (changed(no_such_row), "fills name a bid, an ask and their owners"),
     (changed(vandal), "clears every book"),
     (changed(crash), "clears every book"),
+    (changed(nothing), "clears every book"),
+    (changed(bare_fills), "clears every book"),
+    (changed(lists), "clears every book"),
+    (changed(columns_of_columns), "fills name a bid, an ask and their owners"),
+    (changed(wrong_taker), "fills name a bid, an ask and their owners"),
+    (changed(subsidy), "buyers pay = sellers get + charges + stated operator surplus"),
+    (changed(moved_charge), "buyers pay = sellers get + charges + stated operator surplus"),
+    (TamperingWithRules, "no trade over a forbidden pair"),
+    (Deaf, "charges set between slots hold from then on"),
+    (Late, "charges set between slots hold from then on"),
     (SelfServing, "no trade with oneself"),
     (BlindToCharges, "no trade over a forbidden pair"),
     (Forgetful, "fills name a bid, an ask and their owners"),
@@ -272,6 +344,27 @@ def test_the_same_seed_gives_the_same_report():
     assert repr(check_mechanism("uniform_price", books=20, seed=3)) == repr(
         check_mechanism("uniform_price", books=20, seed=3)
     )
+
+
+def test_a_mechanism_that_cannot_be_told_charges_is_not_asked_to():
+    class Fixed:
+        claims = UniformPriceAuction.claims
+
+        def __init__(self, rules):
+            self._inner = UniformPriceAuction(rules)
+
+        def clear(self, orders, reference, rng=None):
+            return self._inner.clear(orders, reference, rng)
+
+    assert check_mechanism(Fixed, books=50).passed
+
+
+def test_what_is_no_mechanism_or_no_claim_is_refused():
+    for wrong in (3, None, UniformPriceAuction(random_rules(stream(1, "rules"), 1))):
+        with pytest.raises(OrderError, match="a registered name, or a class"):
+            check_mechanism(wrong)
+    with pytest.raises(OrderError, match="did you mean 'welfare_optimal'"):
+        check_mechanism(changed(nothing, claimed={"welfare_optimum"}))
 
 
 def test_no_books_and_no_such_mechanism_are_errors():
