@@ -6,6 +6,7 @@ import numpy as np
 
 from sunshare_sim.community.draws import draw, owners, ranks
 from sunshare_sim.community.households import CONSUMER, ENTERPRISE, PROSUMER
+from sunshare_sim.scenario.devices import HouseHeatPump
 from sunshare_sim.scenario.households import BdewDemand, Group, PvlibSolar, SimbenchDemand
 from sunshare_sim.streams import stream
 from sunshare_sim.units import BoolArray, FloatArray, IntArray
@@ -26,6 +27,8 @@ class Owned(NamedTuple):
         Battery's usable capacity and power [kWh, kW].
     ev_kw : FloatArray
         Power of the car's charger [kW].
+    heat_pump_kw : FloatArray
+        Electric power of a heat pump that follows its house [kW].
     """
 
     kind: IntArray
@@ -37,6 +40,7 @@ class Owned(NamedTuple):
     battery_kwh: FloatArray
     battery_kw: FloatArray
     ev_kw: FloatArray
+    heat_pump_kw: FloatArray
 
 
 def draw_group(group: Group, size: int, seed: int) -> Owned:
@@ -52,8 +56,11 @@ def draw_group(group: Group, size: int, seed: int) -> Owned:
     annual = none + np.nan
     if isinstance(group.demand, SimbenchDemand | BdewDemand):
         annual = draw(group.demand.annual_kwh, size, rng("annual_kwh"))
-    heat_pump, kwp, tilt, azimuth, capacity, power, charger = (none,) * 7
-    if group.heat_pump:
+    heat_pump, kwp, tilt, azimuth, capacity, power, charger, pump_kw = (none,) * 8
+    if isinstance(group.heat_pump, HouseHeatPump):
+        owned = shared("heat_pump", group.heat_pump.share)
+        pump_kw = owned * draw(group.heat_pump.power_kw, size, rng("heat_pump_kw"))
+    elif group.heat_pump:
         owned = shared("heat_pump", group.heat_pump.share)
         heat_pump = owned * draw(group.heat_pump.annual_kwh, size, rng("heat_pump_kwh"))
     if group.solar:
@@ -69,4 +76,4 @@ def draw_group(group: Group, size: int, seed: int) -> Owned:
     if group.ev:
         charger = shared("ev", group.ev.share) * draw(group.ev.charger_kw, size, rng("charger_kw"))
     kind = np.where(kwp > 0, PROSUMER, CONSUMER) if group.kind == "household" else np.full(size, ENTERPRISE)
-    return Owned(kind, annual, heat_pump, kwp, tilt, azimuth, capacity, power, charger)
+    return Owned(kind, annual, heat_pump, kwp, tilt, azimuth, capacity, power, charger, pump_kw)

@@ -71,6 +71,53 @@ def make_batteries(
 
 
 @kernel
+def _moved(
+    wish: float, soc: float, batteries: Batteries, home: int, hours: float
+) -> tuple[float, float, float]:
+    """Return the energy in one battery after a slot, and what it took in and gave, as wished within its limits."""
+    limit = batteries.power_kw[home] * hours
+    inward, outward = batteries.charge_efficiency[home], batteries.discharge_efficiency[home]
+    full = max(batteries.max_soc_kwh[home], soc)
+    empty = min(batteries.min_soc_kwh[home], soc)
+    # No branch, and np.divide, which does not look for a zero below: so the loop runs on several homes at once.
+    charge = min(max(wish, 0.0), limit, np.divide(full - soc, inward))
+    discharge = min(max(-wish, 0.0), limit, (soc - empty) * outward)
+    # Full and empty mean exactly so: no rounding error may carry the state beyond its limits.
+    moved = soc + charge * inward - np.divide(discharge, outward)
+    return min(max(moved, empty), full), charge, discharge
+
+
+@kernel
+def follow(
+    wish_kwh: FloatArray,
+    batteries: Batteries,
+    soc_kwh: FloatArray,
+    hours: float,
+    out_charge: FloatArray,
+    out_discharge: FloatArray,
+) -> None:
+    """Charge or discharge each battery as wished, within its power and energy; changes `soc_kwh` in place.
+
+    Parameters
+    ----------
+    wish_kwh : FloatArray
+        AC energy to take in (> 0) or to give (< 0) [kWh], shape [homes].
+    batteries : Batteries
+        The batteries, one row a home.
+    soc_kwh : FloatArray
+        Energy in each battery [kWh], shape [homes]; changed in place.
+    hours : float
+        Length of the slot [h].
+    out_charge, out_discharge : FloatArray
+        AC energy taken in and given [kWh], >= 0, shape [homes]; overwritten.
+    """
+    for home in range(wish_kwh.size):
+        soc_kwh[home], out_charge[home], out_discharge[home] = _moved(
+            wish_kwh[home], soc_kwh[home], batteries, home, hours
+        )
+
+
+@kernel
 def self_consumption(
     net_kwh: FloatArray,
     batteries: Batteries,
@@ -98,16 +145,25 @@ def self_consumption(
         AC energy taken in and given [kWh], >= 0, shape [homes]; overwritten.
     """
     for home in range(net_kwh.size):
-        net, soc = net_kwh[home], soc_kwh[home]
-        limit = batteries.power_kw[home] * hours
-        inward, outward = batteries.charge_efficiency[home], batteries.discharge_efficiency[home]
-        full = max(batteries.max_soc_kwh[home], soc)
-        empty = min(batteries.min_soc_kwh[home], soc)
-        # No branch, and np.divide, which does not look for a zero below: so the loop runs on several homes at once.
-        charge = min(max(-net, 0.0), limit, np.divide(full - soc, inward))
-        discharge = min(max(net, 0.0), limit, (soc - empty) * outward)
-        # Full and empty mean exactly so: no rounding error may carry the state beyond its limits.
-        moved = soc + charge * inward - np.divide(discharge, outward)
-        soc_kwh[home] = min(max(moved, empty), full)
-        out_charge[home] = charge
-        out_discharge[home] = discharge
+        soc_kwh[home], out_charge[home], out_discharge[home] = _moved(
+            -net_kwh[home], soc_kwh[home], batteries, home, hours
+        )
+
+
+def stand_by(batteries: Batteries, standby_kw: FloatArray, soc_kwh: FloatArray, hours: float) -> FloatArray:
+    """Take the electronics' own use from each battery until it is at its lowest; return what was taken [kWh], [homes].
+
+    Parameters
+    ----------
+    batteries : Batteries
+        The batteries.
+    standby_kw : FloatArray
+        Own use, DC side [kW], shape [homes].
+    soc_kwh : FloatArray
+        Energy in each battery [kWh], shape [homes]; changed in place.
+    hours : float
+        Length of the slot [h].
+    """
+    taken = np.clip(soc_kwh - batteries.min_soc_kwh, 0.0, standby_kw * hours)
+    soc_kwh -= taken
+    return taken

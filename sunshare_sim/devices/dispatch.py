@@ -1,58 +1,31 @@
 """What a battery is told to do: rules that turn prices, forecasts and its home's net into a wish for each slot.
 
-A wish is AC energy, > 0 to charge and < 0 to discharge; `follow` carries it out as far as power and energy allow, so
-that no policy can break a battery. `schedule` is the optimum: on a forecast the day-ahead plan, on the truth the
-yardstick.
+A wish is AC energy, > 0 to charge and < 0 to discharge; `battery.follow` carries it out as far as power and energy
+allow, so that no policy can break a battery. `schedule` is the optimum: on a forecast the day-ahead plan, on the truth
+the yardstick.
 """
 
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from sunshare_sim.devices.battery import Batteries
+from sunshare_sim.devices.battery import Batteries, follow
 from sunshare_sim.errors import InputError, describe
-from sunshare_sim.kernels import kernel
 from sunshare_sim.units import FloatArray
 
-POLICIES: Final = ("self_consumption", "minimum_soc", "price_threshold", "market_aware", "schedule")
-
-
-@kernel
-def follow(
-    wish_kwh: FloatArray,
-    batteries: Batteries,
-    soc_kwh: FloatArray,
-    hours: float,
-    out_charge: FloatArray,
-    out_discharge: FloatArray,
-) -> None:
-    """Charge or discharge each battery as wished, within its power and energy; changes `soc_kwh` in place.
-
-    Parameters
-    ----------
-    wish_kwh : FloatArray
-        AC energy to take in (> 0) or to give (< 0) [kWh], shape [homes].
-    batteries : Batteries
-        The batteries, one row a home.
-    soc_kwh : FloatArray
-        Energy in each battery [kWh], shape [homes]; changed in place.
-    hours : float
-        Length of the slot [h].
-    out_charge, out_discharge : FloatArray
-        AC energy taken in and given [kWh], >= 0, shape [homes]; overwritten.
-    """
-    for home in range(wish_kwh.size):
-        wish, soc = wish_kwh[home], soc_kwh[home]
-        limit = batteries.power_kw[home] * hours
-        inward, outward = batteries.charge_efficiency[home], batteries.discharge_efficiency[home]
-        full = max(batteries.max_soc_kwh[home], soc)
-        empty = min(batteries.min_soc_kwh[home], soc)
-        charge = min(max(wish, 0.0), limit, np.divide(full - soc, inward))
-        discharge = min(max(-wish, 0.0), limit, (soc - empty) * outward)
-        moved = soc + charge * inward - np.divide(discharge, outward)
-        soc_kwh[home] = min(max(moved, empty), full)
-        out_charge[home] = charge
-        out_discharge[home] = discharge
+__all__ = [
+    "Horizon",
+    "Schedule",
+    "cost_of",
+    "follow",
+    "foresight_gap",
+    "market_aware_wish",
+    "minimum_soc_wish",
+    "planned_wish",
+    "price_threshold_wish",
+    "schedule",
+    "value_later",
+]
 
 
 def minimum_soc_wish(
@@ -114,7 +87,7 @@ def market_aware_wish(
 
     Later value is what a stored kWh is expected to save or earn. Surplus is stored if that, less losses and wear, beats
     selling now; energy is bought to store if it beats even the buying price; a deficit is served from the battery if
-    buying costs more than keeping; and it gives at full power if selling now beats keeping.
+    buying costs no less than keeping is worth; and it gives at full power if selling now beats keeping.
 
     Parameters
     ----------
@@ -140,9 +113,27 @@ def market_aware_wish(
     surplus, deficit = np.maximum(-net_kwh, 0.0), np.maximum(net_kwh, 0.0)
     wish = np.where(worth_in > sell, np.minimum(surplus, power), wish)
     wish = np.where(worth_in > buy, power, wish)
-    gives = (buy > keeping) & (wish <= 0)
+    gives = (buy >= keeping) & (wish <= 0)
     wish = np.where(gives, -np.minimum(deficit, power), wish)
     return np.where((sell > keeping) & (wish <= 0), -power, wish)
+
+
+def value_later(expected_buy: FloatArray, slots: int) -> float:
+    """Return what a stored kWh is expected to be worth: the price of the last of the `slots` dearest slots ahead.
+
+    A battery that empties in that many slots serves these; the cheapest of them is what one kWh more will save.
+
+    Parameters
+    ----------
+    expected_buy : FloatArray
+        Price at which homes expect to buy in each slot ahead [currency/kWh], shape [slots ahead].
+    slots : int
+        Slots in which a battery is emptied.
+    """
+    if not expected_buy.size:
+        return 0.0
+    rank = max(expected_buy.size - slots, 0)
+    return float(np.partition(expected_buy, rank)[rank])
 
 
 class Schedule(NamedTuple):
@@ -247,6 +238,40 @@ def schedule(horizon: Horizon, batteries: Batteries, home: int, soc_kwh: float) 
         raise InputError(describe("no schedule", where=f"battery of home {home}", got=found.message))
     charge, discharge, _, _, soc = np.split(found.x, 5)
     return Schedule(charge, discharge, soc, float(found.fun))
+
+
+def planned_wish(
+    plan: Schedule, slot: int, net_kwh: float, window: tuple[float, float], forecast_kwh: float
+) -> float:
+    """Return what a plan means in a slot whose net is not the forecast one [kWh].
+
+    Where the plan stores surplus, what surplus there is is stored; where it serves the home, the home is served; and
+    where it rests because the battery is full or empty, a battery that is not does as if it were not planned. Energy
+    that was planned to pass to or from the grid does so as planned.
+
+    Parameters
+    ----------
+    plan : Schedule
+        Made on the forecast.
+    slot : int
+        Slot of the plan.
+    net_kwh, forecast_kwh : float
+        True and forecast net before the battery [kWh].
+    window : tuple of float
+        Lowest and highest energy in the battery [kWh].
+    """
+    move = float(plan.charge_kwh[slot] - plan.discharge_kwh[slot])
+    if move > NO_MOVE:
+        return max(-net_kwh, 0.0) if move <= max(-forecast_kwh, 0.0) + NO_MOVE else move
+    if move < -NO_MOVE:
+        return -net_kwh if -move <= max(forecast_kwh, 0.0) + NO_MOVE else move
+    low, high = window
+    if plan.soc_kwh[slot] >= high - NO_MOVE:
+        return max(-net_kwh, 0.0)
+    return -net_kwh if plan.soc_kwh[slot] <= low + NO_MOVE else 0.0
+
+
+NO_MOVE: Final = 1e-6  # [kWh]; below it a plan does nothing
 
 
 def cost_of(horizon: Horizon, charge_kwh: FloatArray, discharge_kwh: FloatArray, end_soc_kwh: float) -> float:

@@ -214,3 +214,74 @@ def cheapest_slots_wish(
             cheaper += price[other] < price[slot]
         if cheaper * rate < need:  # the cheaper slots alone do not do
             out_wish[car] = np.divide(min(need - cheaper * rate, rate), cars.charge_efficiency[car])
+
+
+def start_cars(cars: Cars, sessions: Stays, hours: float) -> CarState:
+    """Return the state at the start of slot 0: cars that came before it have charged at full power since they came.
+
+    Shortfalls of departures before the run are not the run's: they are left out.
+    """
+    state = CarState.empty(cars.capacity_kwh.size)
+    first = int(sessions.arrival_slot[0]) if sessions.arrival_slot.size else 0
+    for slot in range(first, 0):
+        plug_in(state, cars, sessions, slot)
+        exchange(
+            state,
+            cars,
+            np.maximum(state.target_kwh - state.soc_kwh, 0.0) / cars.charge_efficiency,
+            slot,
+            hours,
+        )
+    state.charged_kwh[:] = 0.0
+    state.discharged_kwh[:] = 0.0
+    state.shortfall_kwh[:] = 0.0
+    return state
+
+
+def cheapest_ahead(price: FloatArray, slot: int, departure_slot: IntArray) -> FloatArray:
+    """Return the lowest price of the slots between this one and each departure, infinite where there is none, [cars].
+
+    Parameters
+    ----------
+    price : FloatArray
+        Price of each slot as far as it is known [currency/kWh], shape [slots].
+    slot : int
+        The slot.
+    departure_slot : IntArray
+        First slot in which each car is gone, shape [cars].
+    """
+    lowest = np.minimum.accumulate(np.append(np.inf, price[slot + 1 :]))
+    return lowest[np.clip(departure_slot - slot - 1, 0, lowest.size - 1)]
+
+
+def vehicle_to_home_wish(
+    state: CarState,
+    cars: Cars,
+    net_kwh: FloatArray,
+    prices: tuple[float, FloatArray],
+    cheapest_wish: FloatArray,
+) -> FloatArray:
+    """Return the wish to store the home's surplus and to serve its deficit where that pays, shape [cars].
+
+    A kWh given saves the price of now. It costs its wear and, unless the car has more than it needs, what refills it
+    until departure, with the losses of both ways. Apart from that the car charges in the cheapest slots.
+
+    Parameters
+    ----------
+    state : CarState
+        The cars.
+    cars : Cars
+        What they can do.
+    net_kwh : FloatArray
+        Deficit (> 0) or surplus (< 0) of each car's home that this car answers [kWh], shape [cars].
+    prices : tuple
+        Price of a kWh now; and wear of a kWh given above `cheapest_ahead` [currency/kWh], shape [2, cars].
+    cheapest_wish : FloatArray
+        What `cheapest_slots_wish` found [kWh], shape [cars].
+    """
+    now, (wear, refill) = prices
+    losses = cars.charge_efficiency * cars.discharge_efficiency
+    spare = state.soc_kwh > state.target_kwh
+    pays = now > wear + np.where(spare, 0.0, refill / losses)
+    serve = np.where(pays & (net_kwh > 0) & (cheapest_wish <= 0), -net_kwh, cheapest_wish)
+    return np.where(net_kwh < 0, np.maximum(-net_kwh, cheapest_wish), serve)

@@ -17,47 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sunshare_sim.errors import InputError, describe, did_you_mean
+from sunshare_sim.inputs.habits import ENERGY_ARRIVAL, ENERGY_STAY, HOME, QUANTILES, STAY_ARRIVAL, Habits
 from sunshare_sim.streams import stream
 from sunshare_sim.timegrid import TimeGrid
 from sunshare_sim.units import FloatArray, IntArray
 
-# Share of sessions that begin in each local hour of the day [%], workdays and weekends.
-ARRIVALS_WORKDAY: Final = (
-    2.13, 0.53, 0.21, 0.12, 0.11, 0.08, 0.17, 0.57, 1.38, 1.13, 1.13, 1.54,
-    2.18, 2.23, 2.68, 3.65, 5.68, 12.15, 17.02, 11.54, 9.10, 8.93, 9.12, 6.62,
-)  # fmt: skip
-ARRIVALS_WEEKEND: Final = (
-    4.08, 2.03, 0.77, 0.32, 0.21, 0.13, 0.13, 0.37, 0.91, 1.69, 3.04, 4.80,
-    6.03, 6.17, 6.16, 6.90, 8.76, 10.21, 7.87, 6.51, 6.76, 6.22, 5.78, 4.14,
-)  # fmt: skip
-# Mean energy [kWh at the meter] and typical stay [h] of the sessions that begin in each local hour.
-ENERGY_BY_ARRIVAL: Final = (
-    31.4, 32.5, 28.0, 24.8, 21.3, 21.5, 21.1, 18.1, 13.3, 14.5, 14.6, 14.8,
-    15.5, 16.2, 17.9, 19.5, 21.9, 22.4, 24.7, 27.4, 29.1, 29.1, 30.2, 30.8,
-)  # fmt: skip
-STAY_BY_ARRIVAL: Final = (
-    9.1, 8.9, 7.2, 5.7, 4.7, 4.3, 4.6, 4.5, 3.2, 3.5, 3.4, 3.8,
-    4.2, 4.7, 7.1, 14.9, 15.4, 14.7, 13.8, 13.0, 12.2, 11.2, 10.2, 9.6,
-)  # fmt: skip
-# Quantiles over all sessions of energy [kWh at the meter] and stay [h].
-QUANTILES: Final = (
-    0.001, 0.01, 0.02, 0.05, 0.10, 0.20, 0.25, 0.35, 0.50, 0.65, 0.70, 0.75, 0.80, 0.90, 0.95, 0.99, 0.999,
-)  # fmt: skip
-ENERGY_QUANTILES: Final = (
-    0.1, 0.6, 1.0, 1.8, 3.3, 6.6, 8.2, 12.3, 19.4, 28.2, 31.9, 35.8, 40.4, 51.4, 59.6, 73.4, 99.9,
-)  # fmt: skip
-STAY_QUANTILES: Final = (
-    0.25, 0.5, 0.6, 1.0, 1.5, 3.1, 4.2, 8.5, 11.0, 13.2, 13.8, 14.6, 15.7, 20.3, 29.3, 56.5, 72.0,
-)  # fmt: skip
-# Correlation of the normal scores of energy and stay with those of the hour of arrival: the values that come nearest to
-# the two tables by hour (root mean square 1.7 kWh and 1.1 h). The tables say nothing of energy and stay within one
-# hour; sessions are taken to need more energy when they last longer.
-ENERGY_ARRIVAL: Final = 0.27
-STAY_ARRIVAL: Final = 0.50
-ENERGY_STAY: Final = 0.50
-
 BURN_IN_DAYS: Final = 3  # the longest stay; cars that came before the run's start are there when it begins
 COLUMNS: Final = ("car", "arrival", "departure", "energy_kwh")
+PLACES: Final = ("home", "away")
 
 
 class Sessions(NamedTuple):
@@ -123,7 +90,42 @@ def ev_sessions(
     """
     if cars == 0 or grid.slots == 0:
         return no_sessions()
-    drawn = [_sessions_of_day(cars, day, grid, seed, per_week) for day in _local_days(grid)]
+    car, first, last, energy = draw_stays(cars, grid, seed, per_week, HOME)
+    shape = (cars,)
+    power = np.broadcast_to(np.asarray(power_kw, dtype=np.float64), shape)[car]
+    stored = np.broadcast_to(np.asarray(efficiency, dtype=np.float64), shape)[car]
+    needed = np.minimum(energy, power * (last - first) * grid.hours) * stored
+    return _in_order(Sessions(car, first, last, needed), grid)
+
+
+def draw_stays(
+    cars: int,
+    grid: TimeGrid,
+    seed: int,
+    per_week: float,
+    habits: Habits,
+    *,
+    days: tuple[int, ...] = (*range(7),),
+) -> Sessions:
+    """Draw stays of `cars` cars at a kind of place, sorted by car and arrival; energy as metered, unbounded [kWh].
+
+    Parameters
+    ----------
+    cars, grid, seed
+        As in `ev_sessions`.
+    per_week : float
+        Mean number of stays a car and week.
+    habits : Habits
+        When cars come to such a place, for how long and for how much.
+    days : tuple of int
+        Days of the week on which they come, Monday = 0.
+    """
+    chance = per_week / len(days)
+    drawn = [
+        _sessions_of_day(cars, day, grid, seed, chance, habits)
+        for day in _local_days(grid)
+        if (day + 3) % 7 in days
+    ]
     car = np.concatenate([part[0] for part in drawn])
     arrival, stay, energy = (np.concatenate([part[i] for part in drawn]) for i in (1, 2, 3))
     first = np.floor(arrival / grid.slot_minutes).astype(np.int64)
@@ -134,19 +136,14 @@ def ev_sessions(
     same = car[:-1] == car[1:]
     last[:-1][same] = np.minimum(last[:-1][same], first[1:][same])
     stays = last > first
-    car, first, last, energy = car[stays], first[stays], last[stays], energy[stays]
-
-    shape = (cars,)
-    power = np.broadcast_to(np.asarray(power_kw, dtype=np.float64), shape)[car]
-    stored = np.broadcast_to(np.asarray(efficiency, dtype=np.float64), shape)[car]
-    needed = np.minimum(energy, power * (last - first) * grid.hours) * stored
-    return _in_order(Sessions(car, first, last, needed), grid)
+    return Sessions(car[stays], first[stays], last[stays], energy[stays])
 
 
-def sessions_file(path: str | Path, cars: int, grid: TimeGrid) -> Sessions:
-    """Read sessions from a CSV file with the columns ``car, arrival, departure, energy_kwh``.
+def sessions_file(path: str | Path, cars: int, grid: TimeGrid, *, place: str = "home") -> Sessions:
+    """Read sessions from a CSV file with the columns ``car, arrival, departure, energy_kwh`` and perhaps ``place``.
 
-    `car` counts from 0, times are ISO 8601 with their offset from UTC, `energy_kwh` is what the battery needs.
+    `car` counts from 0, times are ISO 8601 with their offset from UTC, `energy_kwh` is what the battery needs, `place`
+    is ``home`` (also where it is empty) or ``away``; only the sessions at `place` are returned.
 
     Raises
     ------
@@ -173,8 +170,7 @@ def sessions_file(path: str | Path, cars: int, grid: TimeGrid) -> Sessions:
                 expected="one session at a time for each car",
             )
         )
-    sessions = _in_order(Sessions(car, first, last, energy), grid)
-    if not sessions.car.size:
+    if not _in_order(Sessions(car, first, last, energy), grid).car.size:
         got = f"{min(row[2] for row in rows)} to {max(row[3] for row in rows)}"
         until = grid.start + timedelta(minutes=grid.slots * grid.slot_minutes)
         raise InputError(
@@ -182,7 +178,8 @@ def sessions_file(path: str | Path, cars: int, grid: TimeGrid) -> Sessions:
                 "no session touches the run", where=str(path), got=got, expected=f"{grid.start} to {until}"
             )
         )
-    return sessions
+    here = np.array([row[5] == place for row in rows])
+    return _in_order(Sessions(car[here], first[here], last[here], energy[here]), grid)
 
 
 def _in_order(sessions: Sessions, grid: TimeGrid) -> Sessions:
@@ -198,31 +195,37 @@ def _local_days(grid: TimeGrid) -> range:
 
 
 def _sessions_of_day(
-    cars: int, day: int, grid: TimeGrid, seed: int, per_week: float
+    cars: int, day: int, grid: TimeGrid, seed: int, chance: float, habits: Habits
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Draw the sessions that begin on a local day: car, arrival [min since the run's start], stay [h], energy [kWh]."""
-    rounds = int(np.ceil(per_week / 7))
+    rounds = int(np.ceil(chance))
     # One row a car, filled row by row: what a car draws does not depend on how many come after it.
     begins, when = stream(seed, "ev", "arrival", day).random((cars, rounds, 2)).transpose(2, 0, 1)
-    car, turn = np.nonzero(begins < per_week / 7 / rounds)
+    car, turn = np.nonzero(begins < chance / rounds)
     noise = stream(seed, "ev", "session", day).standard_normal((cars, rounds, 2))[car, turn].T
 
     weekend = (day + 3) % 7 >= 5
-    shares = np.array(ARRIVALS_WEEKEND if weekend else ARRIVALS_WORKDAY)
+    shares = np.array(habits.weekend if weekend else habits.workday)
     hour = np.interp(when[car, turn] * shares.sum(), np.append(0.0, np.cumsum(shares)), np.arange(25.0))
 
     row = np.minimum(hour.astype(np.int64), 23)
-    stay_score = _lean(_scores(STAY_BY_ARRIVAL)[row], STAY_ARRIVAL, noise[0])
+    stay_score = _lean(habits.scores(habits.stay_by_arrival)[row], STAY_ARRIVAL, noise[0])
     shared = _lean(noise[0], ENERGY_STAY, noise[1])
-    energy_score = _lean(_scores(ENERGY_BY_ARRIVAL)[row], ENERGY_ARRIVAL, shared)
+    energy_score = _lean(habits.scores(habits.energy_by_arrival)[row], ENERGY_ARRIVAL, shared)
     knots = [NormalDist().inv_cdf(p) for p in QUANTILES]
-    stay = np.interp(stay_score, knots, STAY_QUANTILES)
-    energy = np.interp(energy_score, knots, ENERGY_QUANTILES)
+    stay = np.interp(stay_score, knots, habits.stay)
+    energy = np.interp(energy_score, knots, habits.energy)
 
-    # The offset at noon holds for all but the small hours of the two days a year on which clocks change.
+    return car, midnight_of(day, grid) + 60 * hour, stay, energy
+
+
+def midnight_of(day: int, grid: TimeGrid) -> float:
+    """Return when a local day (counted from 1970-01-01) begins, in minutes since the run's start.
+
+    The offset at noon holds for all but the small hours of the two days a year on which clocks change.
+    """
     noon = datetime(1970, 1, 1, 12, tzinfo=ZoneInfo(grid.timezone)) + timedelta(days=day)
-    midnight = (noon.astimezone(UTC) - grid.start) / timedelta(minutes=1) - 720
-    return car, midnight + 60 * hour, stay, energy
+    return (noon.astimezone(UTC) - grid.start) / timedelta(minutes=1) - 720
 
 
 def _lean(score: FloatArray, correlation: float, noise: FloatArray) -> FloatArray:
@@ -231,18 +234,7 @@ def _lean(score: FloatArray, correlation: float, noise: FloatArray) -> FloatArra
     return mixed
 
 
-def _scores(by_arrival: tuple[float, ...]) -> FloatArray:
-    """Return the standard normal score of each hour's value among all sessions, shape [24]."""
-    workday, weekend = np.array(ARRIVALS_WORKDAY), np.array(ARRIVALS_WEEKEND)
-    weight = 5 * workday / workday.sum() + 2 * weekend / weekend.sum()
-    order = np.argsort(by_arrival, kind="stable")
-    below = np.cumsum(weight[order]) - weight[order] / 2
-    scores = np.empty(24)
-    scores[order] = [NormalDist().inv_cdf(p) for p in below / weight.sum()]
-    return scores
-
-
-def _read_rows(path: Path, cars: int) -> Iterator[tuple[int, int, datetime, datetime, float]]:
+def _read_rows(path: Path, cars: int) -> Iterator[tuple[int, int, datetime, datetime, float, str]]:
     """Yield line, car, arrival, departure and energy of each session, checked one by one."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -269,8 +261,8 @@ def _read_rows(path: Path, cars: int) -> Iterator[tuple[int, int, datetime, date
 
 def _check_row(
     record: dict[str, str], where: str, line: int, cars: int
-) -> tuple[int, int, datetime, datetime, float]:
-    text = {column: (record[column] or "").strip() for column in COLUMNS}
+) -> tuple[int, int, datetime, datetime, float, str]:
+    text = {column: (record.get(column) or "").strip() for column in (*COLUMNS, "place")}
     if not (text["car"].isdecimal() and int(text["car"]) < cars):
         raise InputError(
             describe(
@@ -295,7 +287,18 @@ def _check_row(
         raise InputError(
             describe("no energy of a car", where=where, got=text["energy_kwh"], expected="0 to 1000 kWh")
         )
-    return line, int(text["car"]), arrival, departure, energy
+    place = text["place"] or "home"
+    if place not in PLACES:
+        raise InputError(
+            describe(
+                "unknown place",
+                where=where,
+                got=place,
+                expected=", ".join(PLACES),
+                hint=did_you_mean(place, PLACES),
+            )
+        )
+    return line, int(text["car"]), arrival, departure, energy, place
 
 
 def _check_time(text: str, name: str, where: str) -> datetime:

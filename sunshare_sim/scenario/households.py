@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from sunshare_sim.errors import did_you_mean
 from sunshare_sim.scenario.base import (
     Draw,
     Lognormal,
@@ -16,9 +17,19 @@ from sunshare_sim.scenario.base import (
     mistake,
     within,
 )
+from sunshare_sim.scenario.devices import (
+    ANNUAL,
+    SHARE,
+    Appliance,
+    Battery,
+    ChargePoints,
+    ElectricVehicle,
+    Heating,
+    HeatPump,
+    HouseHeatPump,
+)
 
-ANNUAL = "demand of a home in a year"
-SHARE = "share of the group's homes that have one"
+__all__ = ["Battery", "ElectricVehicle", "Group", "HeatPump", "HouseHeatPump", "Households"]
 
 
 class SimbenchDemand(Section):
@@ -102,59 +113,6 @@ class ValuesSolar(Section):
 Solar = Annotated[PvlibSolar | ValuesSolar, Field(discriminator="source")]
 
 
-class Battery(Section):
-    """Describe home batteries and how they are run.
-
-    The default round trip of 0.90 lies in the span of measured systems (HTW Berlin, Stromspeicher-Inspektion 2024).
-    """
-
-    share: float = field(1.0, SHARE + "; homes with solar first", unit="1", ge=0, le=1)
-    capacity_kwh: Annotated[Draw, within(0, 1e5)] = field(
-        Uniform(min=5.0, max=12.0), "usable capacity", unit="kWh"
-    )
-    power_kw: Annotated[Draw, within(0, 1e5)] = field(
-        Uniform(min=2.5, max=5.0), "largest charge and discharge, AC side", unit="kW"
-    )
-    round_trip_efficiency: float = field(0.90, "AC to AC, the same loss each way", unit="1", gt=0, le=1)
-    min_soc: float = field(0.0, "lowest state of charge", unit="1", ge=0, le=1)
-    max_soc: float = field(1.0, "highest state of charge", unit="1", ge=0, le=1)
-    initial_soc: float = field(0.5, "state of charge at the start", unit="1", ge=0, le=1)
-    dispatch: Literal["self_consumption"] = field("self_consumption", "surplus charges, deficit discharges")
-
-    @model_validator(mode="after")
-    def _window(self) -> Self:
-        if not self.min_soc <= self.initial_soc <= self.max_soc:
-            key = "initial_soc" if self.min_soc <= self.max_soc else "min_soc"
-            raise mistake(
-                "states of charge in the wrong order", key=key, expected="min_soc <= initial_soc <= max_soc"
-            )
-        return self
-
-
-class ElectricVehicle(Section):
-    """Describe electric vehicles that charge at home."""
-
-    share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
-    charger_kw: Annotated[Draw, within(1, 50)] = field(11.0, "largest charging power, AC side", unit="kW")
-    efficiency: float = field(0.89, "from the socket to the battery", unit="1", gt=0, le=1)
-    sessions_per_week: float = field(
-        3.0, "mean number of charging sessions (Electric Nation 2019)", unit="1/week", gt=0, le=14
-    )
-    charging: Literal["on_arrival", "spread"] = field(
-        "on_arrival", "full power at once, or evenly until departure"
-    )
-    sessions_file: str | None = field(
-        None, "CSV file of sessions instead of drawn ones, relative to the scenario file", file=True
-    )
-
-
-class HeatPump(Section):
-    """Describe heat pumps, following SimBench's heat-pump series."""
-
-    share: float = field(1.0, SHARE, unit="1", ge=0, le=1)
-    annual_kwh: Annotated[Draw, within(0, 1e6)] = field(Uniform(min=4000.0, max=8000.0), ANNUAL, unit="kWh")
-
-
 class StrategySpec(Section):
     """Name a trading strategy and set its parameters."""
 
@@ -180,16 +138,41 @@ class Group(Section):
         (), "buses of the homes, in order; none given: spread over the feeder's loads"
     )
     demand: Demand = field(SimbenchDemand(), "what the homes use")
-    heat_pump: HeatPump | None = field(None, "heat pumps, on top of the demand")
+    heat_pump: Heating | None = field(None, "heat pumps, on top of the demand")
+    appliances: tuple[Appliance, ...] = field((), "appliances whose start can wait, on top of the demand")
     solar: Solar | None = field(None, "solar generation")
     battery: Battery | None = field(None, "batteries")
     ev: ElectricVehicle | None = field(None, "electric vehicles")
+    charge_points: ChargePoints | None = field(
+        None, "charge points for cars of other groups; enterprises only"
+    )
     strategy: StrategySpec = field(StrategySpec(), "how the homes trade")
 
     @field_validator("solar", mode="before")
     @classmethod
     def _pvlib_is_usual(cls, value: object) -> object:
         return {"source": "pvlib", **value} if isinstance(value, Mapping) and "source" not in value else value
+
+    @field_validator("heat_pump", mode="before")
+    @classmethod
+    def _simbench_is_usual(cls, value: object) -> object:
+        return (
+            {"source": "simbench", **value} if isinstance(value, Mapping) and "source" not in value else value
+        )
+
+    @model_validator(mode="after")
+    def _own_devices(self) -> Self:
+        if self.charge_points and self.kind != "enterprise":
+            raise mistake(
+                "homes have no public charge points", key="charge_points", hint="set `kind: enterprise`"
+            )
+        names = [appliance.name for appliance in self.appliances]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise mistake(
+                    "two appliances have the same name", key=f"appliances.{i}.name", hint="give each its own"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
@@ -216,4 +199,20 @@ class Households(Section):
             raise mistake(
                 "two groups have the same name", key=f"groups.{twice[0]}.name", hint="give each its own"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _charging_places(self) -> Self:
+        places = [group.name for group in self.groups if group.charge_points]
+        for i, group in enumerate(self.groups):
+            if group.ev and group.ev.away and group.ev.away.at not in places:
+                raise mistake(
+                    "no group of that name has `charge_points`",
+                    key=f"groups.{i}.ev.away.at",
+                    got=group.ev.away.at,
+                    expected=f"one of {', '.join(places)}"
+                    if places
+                    else "an enterprise with `charge_points`",
+                    hint=did_you_mean(group.ev.away.at, places),
+                )
         return self

@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from sunshare_sim.devices.battery import self_consumption
-from sunshare_sim.devices.ev import arrive, charge_evs
+from sunshare_sim.simulation.plant import hear, run_batteries, serve
 from sunshare_sim.simulation.state import State
 from sunshare_sim.telemetry.meters import Totals, read_meters
 
@@ -26,23 +25,22 @@ def observe(state: State) -> None:
 
 
 def dispatch(state: State) -> None:
-    """Charge the cars, then let each battery serve its own home."""
-    community, flows = state.community, state.flows
-    if community.fleet.home.size:
-        arrive(state.ev, community.fleet.sessions, state.slot)
-        charge_evs(state.ev, community.fleet.chargers, state.slot, community.grid.hours)
-        flows.ev[:] = np.bincount(community.fleet.home, state.ev.charged_kwh, minlength=flows.ev.size)
-    self_consumption(
-        flows.load + flows.ev - flows.solar,
-        community.batteries,
-        state.soc_kwh,
-        community.grid.hours,
-        flows.charge,
-        flows.discharge,
-    )
+    """Run appliances, heat pumps and cars, then let each battery do what its policy says."""
+    plant, flows = state.plant, state.flows
+    if state.slot:
+        energy, value = state.agreed
+        hear(plant, state.slot - 1, value / energy if energy else np.nan)
+    load, ev, given = serve(plant, state.slot, flows.load, flows.solar)
+    flows.ev[:] = ev
+    net = load + ev - flows.solar
+    if plant.cars is not None:
+        net -= given
+    run_batteries(plant, state.slot, net, state.soc_kwh, (flows.charge, flows.discharge))
+    if plant.cars is not None:
+        flows.discharge[:] += given  # on the meter a car that gives is one battery more
+    state.flows = flows._replace(load=load)
 
 
 def meter(state: State) -> None:
-    """Read the meters: from here on, energy is an integer; surplus is minted as energy credits."""
+    """Read the meters: from here on, energy is an integer."""
     state.totals = Totals(*read_meters(state.flows, state.net))
-    state.ledger.register_injections(state.slot, np.maximum(-state.net, 0))

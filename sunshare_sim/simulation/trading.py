@@ -22,6 +22,7 @@ def quote(state: State) -> None:
     if state.book is not None:
         return
     prices, slot = state.community.prices, state.slot
+    retail, feed_in = prices.quoted(slot)
     side = np.sign(state.net)
     net_kwh = state.net / MICRO
     for desk in state.desks:
@@ -31,8 +32,8 @@ def quote(state: State) -> None:
             net_kwh=net_kwh[rows],
             side=side[rows].astype(np.float64),
             soc_kwh=state.soc_kwh[rows],
-            retail_price=prices.retail_micro[slot] / MICRO,
-            feed_in_price=prices.feed_in_micro[slot] / MICRO,
+            retail_price=retail / MICRO,
+            feed_in_price=feed_in / MICRO,
             last_price=state.last_price,
             cap_price=state.cap_ticks * state.tick,
             rng=desk.rng,
@@ -43,8 +44,11 @@ def quote(state: State) -> None:
         )
         quotes = desk.strategy.quote(desk.view)
         check_quotes(quotes, desk.view, cohort=desk.name)
+        # Energy out of a battery is not sold below what it wears, whatever the strategy says of solar energy.
+        floor = np.where(side[rows] < 0, state.plant.ask_floor[rows], 0.0)
+        price = np.maximum(quotes.price, floor)
         # A price below one tick cannot be booked: an ask takes the lowest price there is, a bid stays away.
-        ticks = limit_ticks(quotes.price, side[rows], state.tick)
+        ticks = limit_ticks(price, side[rows], state.tick)
         quantity = np.minimum(to_micro(quotes.quantity), np.abs(state.net[rows])) // state.lot * state.lot
         state.wishes.quantity[rows] = np.where((ticks < 1) & (side[rows] > 0), 0, quantity)
         state.wishes.price[rows] = np.minimum(np.maximum(ticks, 1), state.cap_ticks)
@@ -79,9 +83,10 @@ def clear_once(state: State) -> Fills:
             quantity=wishes.quantity[owner],
         ),
     )
+    retail, feed_in = prices.quoted(slot)
     reference = ReferencePrices(
-        retail=int(prices.retail_micro[slot]) // state.tick_micro,
-        feed_in=-(-int(prices.feed_in_micro[slot]) // state.tick_micro),
+        retail=retail // state.tick_micro,
+        feed_in=-(-feed_in // state.tick_micro),
     )
     tell_charges(state.mechanism, state.charges, state.community.charges)
     fills = state.mechanism.clear(state.orders, reference, state.market_rng).fills
@@ -95,6 +100,7 @@ def clear_in_rounds(state: State, book: OrderBook) -> Fills:
     if not np.array_equal(book.charges, state.charges):
         book.clear()
         book.set_charges(state.charges)
+    retail, feed_in = community.prices.quoted(slot)
     ground = Ground(
         slot=slot,
         hour=float(community.grid.local_hour[slot]),
@@ -102,8 +108,8 @@ def clear_in_rounds(state: State, book: OrderBook) -> Fills:
         soc_kwh=state.soc_kwh,
         pool=community.households.zone,
         charges=state.charges,
-        retail_micro=int(community.prices.retail_micro[slot]),
-        feed_in_micro=int(community.prices.feed_in_micro[slot]),
+        retail_micro=retail,
+        feed_in_micro=feed_in,
         tick_micro=state.tick_micro,
         cap_ticks=state.cap_ticks,
         lot=state.lot,
@@ -156,7 +162,7 @@ def learn(state: State) -> None:
     for homes in (state.fills.buyer, state.fills.seller):
         np.add.at(traded, homes, state.fills.quantity)
     left = from_micro((np.abs(state.net) - traded) * np.sign(state.net))
-    grid = (int(prices.retail_micro[state.slot]), int(prices.feed_in_micro[state.slot]), state.tick_micro)
+    grid = (*prices.quoted(state.slot), state.tick_micro)
     gain = gains(state.fills, grid, state.net.size)
     for desk in state.desks:
         if desk.learns and desk.view is not None:

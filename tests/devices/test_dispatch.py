@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 from sunshare_sim.devices.battery import make_batteries, self_consumption
 from sunshare_sim.devices.dispatch import (
     Horizon,
+    Schedule,
     cost_of,
     follow,
     foresight_gap,
     market_aware_wish,
     minimum_soc_wish,
+    planned_wish,
     price_threshold_wish,
     schedule,
+    value_later,
 )
 from sunshare_sim.errors import InputError
 
@@ -148,3 +151,30 @@ def test_gap():
 def test_empty_horizon():
     with pytest.raises(InputError, match="empty horizon"):
         schedule(Horizon(*np.empty((3, 0)), 1.0), ONE, 0, 1.0)
+
+
+def test_value_later_is_the_last_of_the_dearest_slots():
+    prices = np.array([0.1, 0.5, 0.3, 0.4, 0.2])
+    assert [value_later(prices, slots) for slots in (1, 2, 3, 9)] == [0.5, 0.4, 0.3, 0.1]
+    assert value_later(np.empty(0), 4) == 0.0
+
+
+def test_a_plan_is_carried_out_by_what_it_meant():
+    charge, discharge = (
+        np.array([1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+        np.array([0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0]),
+    )
+    plan = Schedule(charge, discharge, np.array([5.0, 7.0, 5.0, 3.0, 9.0, 1.0, 5.0]), 0.0)
+
+    def wish(slot, net, forecast):
+        return planned_wish(plan, slot, net, (1.0, 9.0), forecast)
+
+    assert wish(0, -3.0, -1.5) == 3.0, "it meant to store surplus"
+    assert wish(0, 0.5, -1.5) == 0.0
+    assert wish(1, -3.0, -1.5) == 2.0, "it meant to buy as well"
+    assert wish(2, 0.4, 1.5) == -0.4, "it meant to serve the home"
+    assert wish(3, 0.4, 1.5) == -2.0, "it meant to sell as well"
+    assert wish(4, -0.4, 1.0) == 0.4, "at rest because full: one that is not takes surplus"
+    assert wish(4, 0.4, 1.0) == 0.0
+    assert wish(5, 0.4, 1.0) == -0.4, "at rest because empty: one that is not serves"
+    assert wish(6, 0.4, 1.0) == 0.0, "it meant to keep"

@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 
 from sunshare_sim.errors import InputError
-from sunshare_sim.inputs.mobility import (
-    ARRIVALS_WEEKEND,
-    ARRIVALS_WORKDAY,
-    ENERGY_BY_ARRIVAL,
-    STAY_BY_ARRIVAL,
-    ev_sessions,
-    no_sessions,
-    sessions_file,
-)
+from sunshare_sim.inputs.habits import ARRIVALS_WEEKEND, ARRIVALS_WORKDAY, ENERGY_BY_ARRIVAL, STAY_BY_ARRIVAL
+from sunshare_sim.inputs.mobility import ev_sessions, no_sessions, sessions_file
 from sunshare_sim.timegrid import TimeGrid
 
 CARS = 1000

@@ -91,8 +91,10 @@ def test_energy_and_money_balance_in_every_slot_to_the_last_unit(scenario):
         own_net = state.flows.load + state.flows.ev - state.flows.solar
         assert (state.flows.charge <= np.maximum(-own_net, 0) + 1e-9).all()
         assert (state.flows.discharge <= np.maximum(own_net, 0) + 1e-9).all()
-        if settled.energy:
-            assert state.last_price == settled.value / settled.energy
+        if ok.all():
+            assert state.agreed == (settled.energy, settled.value)
+        if state.agreed[0]:
+            assert state.last_price == state.agreed[1] / state.agreed[0]
     assert state.bills.purchases.sum() == state.bills.sales.sum()
     assert (state.bills.bought_energy + state.bills.import_energy).sum() >= state.bills.bought_energy.sum()
     assert np.abs(state.ledger.cash[: state.net.size] - scenario_balance(scenario) - moved(state)).max() == 0
