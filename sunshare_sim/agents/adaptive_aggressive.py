@@ -6,7 +6,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, strategy
+from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, require, strategy
 from sunshare_sim.kernels import kernel
 from sunshare_sim.units import FloatArray
 
@@ -60,6 +60,7 @@ class AdaptiveAggressive(Strategy):
     """
 
     keeps_limit: ClassVar[bool] = True
+    rounds: ClassVar[int] = 32
 
     eta: float = 3.0
     absolute: float = 0.01
@@ -68,6 +69,13 @@ class AdaptiveAggressive(Strategy):
     bend_rate: float = 0.4
     gamma: float = 2.0
     hears: int = 4
+
+    def __post_init__(self) -> None:
+        require(self, "eta", 1.0)
+        for name in ("absolute", "relative", "rate", "bend_rate"):
+            require(self, name, 0.0, 1.0)
+        for name in ("gamma", "hears"):
+            require(self, name, 0.0)
 
     def start(self, homes: int, rng: np.random.Generator) -> AggressiveMemory:  # noqa: ARG002 - the contract
         """Start neutral: aggressiveness 0, so that the first target is the equilibrium price."""

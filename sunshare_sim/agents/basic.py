@@ -1,10 +1,11 @@
 """Strategies without memory that know the grid's prices: the tariff-bound one and the fixed limit."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Quotes, Strategy, View, strategy
+from sunshare_sim.agents.strategy import Quotes, Strategy, View, require, strategy
 
 
 @strategy("tariff_bound")
@@ -12,9 +13,11 @@ from sunshare_sim.agents.strategy import Quotes, Strategy, View, strategy
 class TariffBound(Strategy):
     """Quote truthfully: a buyer offers the retail price, a seller asks for the feed-in price.
 
-    The grid is the outside option of both, so these are the limits of a rational trader (Mengelkamp et al. 2018,
-    doi:10.1016/j.apenergy.2017.06.054, where zero-intelligence bids lie between the same two prices).
+    The grid is the outside option of both, so these are the limits of a rational trader. The same as the trader GVWY
+    of the Bristol Stock Exchange (Cliff 2012, github.com/davecliff/BristolStockExchange).
     """
+
+    rounds: ClassVar[int] = 1
 
     def quote(self, view: View) -> Quotes:
         """Return retail for deficits, feed-in for surpluses, and all of the metered energy."""
@@ -35,8 +38,14 @@ class FixedLimit(Strategy):
         Highest price a deficit is bought for, charges included [currency/kWh].
     """
 
+    rounds: ClassVar[int] = 1
+
     sell_at: float = 0.05
     buy_up_to: float = 0.07
+
+    def __post_init__(self) -> None:
+        for name in ("sell_at", "buy_up_to"):
+            require(self, name, 0.0)
 
     def quote(self, view: View) -> Quotes:
         """Return the two limits, never beyond the market's cap."""

@@ -82,10 +82,21 @@ def check_strategy(strategy: Strategy, *, seed: int = 1) -> Report:
     seed : int
         Seed of the made-up market and of the strategy's stream.
 
+    Raises
+    ------
+    StrategyError
+        When it is no strategy but, say, a class.
+
     >>> from sunshare_sim.agents.basic import TariffBound
     >>> check_strategy(TariffBound()).ok
     True
     """
+    given: Any = strategy
+    if not isinstance(given, Strategy):
+        hint = f"check_strategy({given.__name__}())" if isinstance(given, type) else ""
+        raise StrategyError(
+            describe("not a strategy", where="check_strategy", got=given, expected="an instance", hint=hint)
+        )
     verdicts = []
     for title, check in _CHECKS:
         try:
@@ -127,6 +138,7 @@ def _scenes(seed: int, homes: int = HOMES) -> Iterator[tuple[View, Tape]]:
                     tick=TICK,
                     round=turn,
                     hour=4.0 * slot,
+                    weekday=slot + 1,
                     gain=0.05 * np.abs(net) * (turn > 0),
                 ),
                 tape := _made_up_tape(rng),

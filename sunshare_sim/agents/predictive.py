@@ -5,7 +5,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, strategy
+from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, require, strategy
 from sunshare_sim.units import FloatArray
 
 HOURS: Final = 24
@@ -45,9 +45,14 @@ class Predictive(Strategy):
     """
 
     keeps_limit: ClassVar[bool] = True
+    rounds: ClassVar[int] = 1
 
     rate: float = 0.3
     caution: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "caution"):
+            require(self, name, 0.0, 1.0)
 
     def start(self, homes: int, rng: np.random.Generator) -> SeasonalMeans:  # noqa: ARG002 - the contract
         """Start without any forecast."""

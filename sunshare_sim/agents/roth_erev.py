@@ -49,6 +49,7 @@ class RothErev(Strategy):
     """
 
     keeps_limit: ClassVar[bool] = True
+    rounds: ClassVar[int] = 64
 
     margins: int = 11
     recency: float = 0.04

@@ -45,6 +45,8 @@ class Ground(NamedTuple):
         The grid's prices [1e-6 currency/kWh].
     tick_micro, cap_ticks, lot : int
         Price step [1e-6 currency/kWh], highest price [ticks], step of quantities [1e-6 kWh].
+    weekday : int
+        Local day of the week, Monday = 0.
     """
 
     slot: int
@@ -58,6 +60,7 @@ class Ground(NamedTuple):
     tick_micro: int
     cap_ticks: int
     lot: int
+    weekday: int = 0
 
 
 class Result(NamedTuple):
@@ -146,7 +149,7 @@ def trade_in_rounds(
             rows = seat.members
             view = _view(floor, seat, (turn, price, tape), best)
             quotes = seat.strategy.quote(view)
-            check_quotes(quotes, view, cohort=seat.name)
+            quotes = check_quotes(quotes, view, cohort=seat.name, strategy=seat.strategy)
             wish_price[rows], wish_quantity[rows] = _to_orders(quotes, floor, rows)
         some, sent = _send(floor, arrivals(), wish_price, wish_quantity)
         tape = publish(sent, some, ground.tick_micro)
@@ -215,6 +218,7 @@ def _view(
         tick=ground.tick_micro / MICRO,
         round=turn,
         hour=ground.hour,
+        weekday=ground.weekday,
         gain=0.0 if gain is None else gain[rows],
     )
 

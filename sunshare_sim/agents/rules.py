@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Quotes, Strategy, View, strategy
+from sunshare_sim.agents.strategy import Quotes, Strategy, View, require, strategy
 from sunshare_sim.errors import StrategyError, describe
 
 
@@ -33,6 +33,7 @@ class Rules(Strategy):
     """
 
     keeps_limit: ClassVar[bool] = True
+    rounds: ClassVar[int] = 1
 
     sell: bool = True
     buy: bool = True
@@ -44,6 +45,8 @@ class Rules(Strategy):
     windows: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
+        for name in ("min_price", "max_price", "max_sell_kwh", "max_buy_kwh", "min_battery_kwh"):
+            require(self, name, 0.0)
         for window in self.windows:
             if len(window) != 2 or not all(0.0 <= hour <= 24.0 for hour in window):
                 raise StrategyError(

@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Quotes, Strategy, View, strategy
-from sunshare_sim.errors import StrategyError, describe
+from sunshare_sim.agents.strategy import Quotes, Strategy, View, require, strategy
 
 
 @strategy("set_and_forget")
@@ -26,24 +25,14 @@ class SetAndForget(Strategy):
     """
 
     keeps_limit: ClassVar[bool] = True
+    rounds: ClassVar[int] = 1
 
     risk_tolerance: float = 0.5
     min_margin: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value, highest in (
-            ("risk_tolerance", self.risk_tolerance, 1.0),
-            ("min_margin", self.min_margin, np.inf),
-        ):
-            if not 0.0 <= value <= highest:
-                raise StrategyError(
-                    describe(
-                        "out of range",
-                        where=f"set_and_forget.{name}",
-                        got=value,
-                        expected=f"0 to {highest:g}",
-                    )
-                )
+        require(self, "risk_tolerance", 0.0, 1.0)
+        require(self, "min_margin", 0.0)
 
     def quote(self, view: View) -> Quotes:
         """Return a price that keeps the margin, between limit and last price."""

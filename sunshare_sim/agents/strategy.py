@@ -8,11 +8,12 @@ laboratory) and handed in as `view.memory`. So a strategy pickles, and one home 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from sunshare_sim.agents.blame import raise_in
 from sunshare_sim.errors import StrategyError, describe, did_you_mean
 from sunshare_sim.units import FloatArray, IntArray
 
@@ -20,6 +21,7 @@ ENTRY_POINTS: Final = "sunshare_sim.strategies"
 _BUILT_IN: Final = (
     "adaptive_aggressive",
     "basic",
+    "enterprise",
     "gjerstad_dickhaut",
     "predictive",
     "roth_erev",
@@ -70,12 +72,23 @@ class Tape(NamedTuple):
             Read-only, shape [3, orders, homes], oldest first.
         """
         last = len(self.order_price) - 1
-        rows = np.unique(np.linspace(last, 0, count).astype(np.int64)) if last >= count else slice(None)
-        taken = self.taken_at if self.taken_at.size else np.full(self.order_price.shape, np.nan)
-        columns = np.stack([self.side[rows], self.order_price[rows], taken[rows]])
+        rows = _evenly(last, count) if last >= count else slice(None)
+        price = self.order_price[rows]
+        columns = np.empty((3, *price.shape))
+        columns[0], columns[1] = self.side[rows], price
+        columns[2] = self.taken_at[rows] if self.taken_at.size else np.nan
         if columns.ndim == 2:
             columns = columns[:, :, None]
         return np.broadcast_to(columns, (*columns.shape[:2], homes))
+
+
+def _evenly(last: int, count: int) -> IntArray:
+    """Return `count` whole numbers evenly spaced up to `last`, which is at least `count`; rising, from 0."""
+    if count < 2:
+        return np.array([last] * count, dtype=np.int64)
+    steps: IntArray = (np.arange(count) * (-last / (count - 1)) + last).astype(np.int64)
+    steps[-1] = 0
+    return steps[::-1]
 
 
 NO_TAPE: Final = Tape(NO_SIDES, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
@@ -120,6 +133,8 @@ class View:
         Number of the round in the slot.
     hour : float
         Local time of day at the start of the slot [h].
+    weekday : int
+        Local day of the week, Monday = 0.
     gain : float or FloatArray
         In `learn`: what each home's own trades of the round saved or earned it against the grid [currency].
     """
@@ -140,6 +155,7 @@ class View:
     tick: float = 0.0
     round: int = 0
     hour: float = 0.0
+    weekday: int = 0
     gain: Each = 0.0
 
     @property
@@ -203,10 +219,14 @@ class Strategy:
         Whether it claims never to bid above a home's retail price or to ask below its feed-in price.
     history : int
         How many orders back it looks in `view.tape`.
+    rounds : int
+        Rounds of a slot after which the energy it trades has settled (docs/validation.md), used where a scenario does
+        not say `market.rounds`; 1 for one that quotes the same however often it is asked.
     """
 
     keeps_limit: ClassVar[bool] = False
     history: ClassVar[int] = 0
+    rounds: ClassVar[int] = 16
 
     def start(self, homes: int, rng: np.random.Generator) -> Any:  # noqa: ARG002 - the contract
         """Return the memory of a cohort: a NamedTuple of arrays with one row a home; None without memory."""
@@ -264,8 +284,22 @@ def strategies() -> Mapping[str, type[Strategy]]:
         import_module(f"sunshare_sim.agents.{module}")
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name not in _REGISTRY:
-            _REGISTRY[entry.name] = entry.load()
+            _REGISTRY[entry.name] = _loaded(entry)
     return dict(sorted(_REGISTRY.items()))
+
+
+def _loaded(entry: EntryPoint) -> type[Strategy]:
+    """Return the strategy of another package."""
+    where = f"entry point {entry.name} = {entry.value} of the group {ENTRY_POINTS}"
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise StrategyError(describe("strategy cannot be loaded", where=where, got=repr(error))) from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise StrategyError(
+            describe("not a strategy", where=where, got=found, expected="a subclass of sunshare_sim.Strategy")
+        )
+    return found
 
 
 def make_strategy(
@@ -305,8 +339,24 @@ def make_strategy(
     return cls(**(parameters or {}))
 
 
-def check_quotes(quotes: Quotes, view: View, *, cohort: str) -> None:
+def check_quotes(quotes: Quotes, view: View, *, cohort: str, strategy: Strategy | None = None) -> Quotes:
     """Hold a strategy to its contract: shapes, finite numbers, prices and quantities within what is allowed.
+
+    Parameters
+    ----------
+    quotes : Quotes
+        What the strategy returned.
+    view : View
+        What it was shown.
+    cohort : str
+        Name of the cohort, for the message.
+    strategy : Strategy, optional
+        Who returned it: the traceback then ends in its `quote`.
+
+    Returns
+    -------
+    Quotes
+        The same as arrays of numbers.
 
     Raises
     ------
@@ -314,16 +364,44 @@ def check_quotes(quotes: Quotes, view: View, *, cohort: str) -> None:
         Naming cohort, slot, home (its row in the cohort) and value.
     """
     where = f"cohort {cohort}, slot {view.slot}"
+    try:
+        checked = _as_arrays(quotes, view, where)
+        _check_bounds(checked, view, where)
+    except StrategyError as error:
+        if strategy is None:
+            raise
+        raise_in(type(strategy).quote, error.with_traceback(None))
+    return checked
+
+
+def _as_arrays(quotes: Any, view: View, where: str) -> Quotes:
+    """Return what a strategy returned as two arrays of numbers, one a home."""
+    if not isinstance(quotes, Quotes):
+        expected = "Quotes(price, quantity)"
+        raise StrategyError(
+            describe("quote must return Quotes", where=where, got=type(quotes).__name__, expected=expected)
+        )
+    arrays = []
     for name, values in zip(Quotes._fields, quotes, strict=True):
-        if np.shape(values) != view.net_kwh.shape:
+        try:
+            array = np.asarray(values)
+        except ValueError as error:  # rows of different lengths
+            raise StrategyError(describe(f"{name} is no array: {error}", where=where)) from error
+        if array.shape != view.net_kwh.shape:
+            shape = str(view.net_kwh.shape)
             raise StrategyError(
-                describe(
-                    f"{name} has the wrong shape",
-                    where=where,
-                    got=np.shape(values),
-                    expected=str(view.net_kwh.shape),
-                )
+                describe(f"{name} has the wrong shape", where=where, got=array.shape, expected=shape)
             )
+        if array.dtype.kind not in "biuf":
+            raise StrategyError(
+                describe(f"{name} is not made of numbers", where=where, got=array.dtype, expected="float64")
+            )
+        arrays.append(array)
+    return Quotes(*arrays)
+
+
+def _check_bounds(quotes: Quotes, view: View, where: str) -> None:
+    """Raise when a price or a quantity is not allowed."""
     metered = np.abs(view.net_kwh)
     # One pass when all is well: comparisons with NaN are false, so a NaN ends up among the bad ones.
     price_ok = (quotes.price >= 0.0) & (quotes.price <= view.cap_price + 1e-9)
@@ -341,3 +419,28 @@ def check_quotes(quotes: Quotes, view: View, *, cohort: str) -> None:
     raise StrategyError(
         describe(f"{name} not allowed", where=f"{where}, home {row}", got=float(value), expected=bounds)
     )
+
+
+def require(strategy: Strategy, name: str, low: float, high: float = np.inf) -> None:
+    """Hold a parameter of a strategy to its range; for use in `__post_init__`.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        Whose parameter it is.
+    name : str
+        The parameter.
+    low, high : float
+        The range, both ends allowed.
+
+    Raises
+    ------
+    StrategyError
+        When the value is no number, NaN or out of range.
+    """
+    value = getattr(strategy, name)
+    if isinstance(value, int | float | np.number) and low <= value <= high:
+        return
+    expected = f"{low:g} or more" if high == np.inf else f"{low:g} to {high:g}"
+    where = f"{type(strategy).__name__}.{name}"
+    raise StrategyError(describe("out of range", where=where, got=value, expected=expected))

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, strategy
+from sunshare_sim.agents.strategy import Quotes, Strategy, Tape, View, require, strategy
 from sunshare_sim.kernels import kernel
 from sunshare_sim.units import FloatArray
 
@@ -54,10 +54,15 @@ class Zip(Strategy):
     """
 
     keeps_limit: ClassVar[bool] = True
+    rounds: ClassVar[int] = 8
 
     absolute: float = 0.0125
     relative: float = 0.05
     hears: int = 4
+
+    def __post_init__(self) -> None:
+        for name, high in (("absolute", 1.0), ("relative", 1.0), ("hears", np.inf)):
+            require(self, name, 0.0, high)
 
     def start(self, homes: int, rng: np.random.Generator) -> ZipMemory:
         """Draw learning rate from U(0.1, 0.5), momentum from U(0, 0.1), margin from U(0.05, 0.35)."""
@@ -101,6 +106,18 @@ def _shown(wish: float, limit: float, seller: bool, cap: float, tick: float) -> 
 
 
 @kernel
+def shout_price(
+    home: int, side: float, limit: float, rules: tuple[float, float], start: FloatArray, distance: FloatArray
+) -> float:
+    """Return a home's shout price; open its margin when it quotes for the first time."""
+    cap, tick = rules
+    role = 0 if side > 0 else 1
+    if np.isnan(distance[home, role]):
+        distance[home, role] = limit * (start[home] if role else -start[home])
+    return min(_shown(limit + distance[home, role], limit, role == 1, cap, tick), cap)
+
+
+@kernel
 def _quote(
     side: FloatArray,
     limit: FloatArray,
@@ -109,14 +126,67 @@ def _quote(
     distance: FloatArray,
     price: FloatArray,
 ) -> None:
-    """Write each home's shout price into `price`; open the margins of homes that quote for the first time."""
-    cap, tick = rules
+    """Write each home's shout price into `price`."""
     for home in range(side.size):
-        role = 0 if side[home] > 0 else 1
-        if np.isnan(distance[home, role]):
-            distance[home, role] = limit[home] * (start[home] if role else -start[home])
-        price[home] = _shown(limit[home] + distance[home, role], limit[home], role == 1, cap, tick)
-        price[home] = min(price[home], cap)
+        price[home] = shout_price(home, side[home], limit[home], rules, start, distance)
+
+
+@kernel
+def hear(
+    home: int,
+    who: tuple[float, float, float],
+    shout: tuple[float, float, float],
+    draws: tuple[float, float],
+    rules: tuple[float, float, float, float],
+    memory: ZipMemory,
+) -> None:
+    """Move a home's margin by one shout.
+
+    A home raises its margin when a trade shows that it could have had a better price. It lowers it, while it has
+    something left to trade, when its own price would not have made the trade that others made, or when its own side
+    shouted in vain a price as good as its own.
+
+    Parameters
+    ----------
+    home : int
+        Its row in the memory.
+    who : (float, float, float)
+        Its side, what it has left to trade, its limit price.
+    shout : (float, float, float)
+        Side and price of the shout, and the price at which it was taken or NaN.
+    draws : (float, float)
+        Even draws from 0 to 1 for the relative and the absolute step of the target.
+    rules : (float, float, float, float)
+        Highest price, tick, largest relative and largest absolute step.
+    memory : ZipMemory
+        What the homes have learned; changed.
+    """
+    cap, tick, relative, absolute = rules
+    side, left, limit = who
+    role = 0 if side > 0 else 1
+    sign = -1.0 if role == 0 else 1.0  # direction in which a price is better for the home
+    if np.isnan(memory.distance[home, role]):
+        memory.distance[home, role] = sign * limit * memory.start[home]
+    taken = not np.isnan(shout[2])
+    q = shout[2] if taken else shout[1]
+    price = limit + memory.distance[home, role]
+    better = (q - _shown(price, limit, role == 1, cap, tick)) * sign  # the market's than its own
+    own_side = shout[0] * sign < 0
+    if taken and better >= 0:
+        direction = sign
+    elif left != 0 and better <= 0 and taken != own_side:
+        direction = -sign
+    else:
+        return
+    target = q * (1.0 + direction * relative * draws[0])
+    target += direction * absolute * draws[1]
+    inertia = memory.inertia[home]
+    step = inertia * memory.trend[home, role]
+    step += (1.0 - inertia) * memory.rate[home] * (target - price)
+    memory.trend[home, role] = step
+    wish = price + step
+    wish = min(max(wish, limit), cap) if role else min(max(wish, 0.0), limit)
+    memory.distance[home, role] = wish - limit
 
 
 @kernel
@@ -129,43 +199,13 @@ def _learn(
     rules: tuple[float, float, float, float],
     memory: ZipMemory,
 ) -> None:
-    """Move every home's margin by the shouts, oldest first.
-
-    A home raises its margin when a trade shows that it could have had a better price. It lowers it, while it has
-    something left to trade, when its own price would not have made the trade that others made, or when its own side
-    shouted in vain a price as good as its own.
-    """
-    cap, tick, relative, absolute = rules
+    """Move every home's margin by the shouts, oldest first."""
     for home in range(side.size):
         if side[home] == 0:
             continue
-        role = 0 if side[home] > 0 else 1
-        sign = -1.0 if role == 0 else 1.0  # direction in which a price is better for the home
-        if np.isnan(memory.distance[home, role]):
-            memory.distance[home, role] = sign * limit[home] * memory.start[home]
+        who = side[home], left[home], limit[home]
         for event in range(shouts.shape[1]):
-            shout, taken_at = shouts[1, event, home], shouts[2, event, home]
-            if np.isnan(shout):
+            if np.isnan(shouts[1, event, home]):
                 continue
-            taken = not np.isnan(taken_at)
-            q = taken_at if taken else shout
-            price = limit[home] + memory.distance[home, role]
-            better = (
-                q - _shown(price, limit[home], role == 1, cap, tick)
-            ) * sign  # the market's than its own
-            own_side = shouts[0, event, home] * sign < 0
-            if taken and better >= 0:
-                direction = sign
-            elif left[home] != 0 and better <= 0 and taken != own_side:
-                direction = -sign
-            else:
-                continue
-            target = q * (1.0 + direction * relative * draws[home, event, 0])
-            target += direction * absolute * draws[home, event, 1]
-            inertia = memory.inertia[home]
-            step = inertia * memory.trend[home, role]
-            step += (1.0 - inertia) * memory.rate[home] * (target - price)
-            memory.trend[home, role] = step
-            wish = price + step
-            wish = min(max(wish, limit[home]), cap) if role else min(max(wish, 0.0), limit[home])
-            memory.distance[home, role] = wish - limit[home]
+            shout = shouts[0, event, home], shouts[1, event, home], shouts[2, event, home]
+            hear(home, who, shout, (draws[home, event, 0], draws[home, event, 1]), rules, memory)

@@ -8,16 +8,22 @@ from sunshare_sim.agents.strategy import make_strategy
 from sunshare_sim.community.households import Cohort, Community
 from sunshare_sim.devices.ev import start_evs
 from sunshare_sim.errors import ScenarioError, describe
+from sunshare_sim.ledger.account import Account
 from sunshare_sim.ledger.authorities import Authorities
 from sunshare_sim.ledger.billing import Accumulators, RetailParts
 from sunshare_sim.ledger.chain import Chain
 from sunshare_sim.ledger.files import Genesis
+from sunshare_sim.ledger.queue import SettlementQueue, Timetable
 from sunshare_sim.ledger.settlement import Ledger
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import MarketRules, Mechanism, make_mechanism
 from sunshare_sim.scenario.load import scenario_hash
 from sunshare_sim.scenario.schema import Scenario
-from sunshare_sim.simulation.state import Arrivals, Desk, Producer, Recorder, State, Wishes
+from sunshare_sim.simulation.certificates import make_certifier
+from sunshare_sim.simulation.events import make_course
+from sunshare_sim.simulation.plant import make_plant
+from sunshare_sim.simulation.wiring import make_wiring
+from sunshare_sim.simulation.state import Arrivals, Desk, Recorder, State, Wishes
 from sunshare_sim.streams import stream
 from sunshare_sim.telemetry.meters import Flows
 from sunshare_sim.units import MICRO, IntArray, tick_in_micro, to_micro
@@ -30,23 +36,18 @@ def make_state(
 ) -> State:
     """Return the state before the first slot: batteries as they start, accounts funded, an empty book."""
     homes, prices = len(community.households), community.prices
+    ledger, bills = fund_ledger(homes, funding(scenario)), Accumulators.zeros(homes)
+    ev = start_evs(community.fleet.chargers, community.fleet.sessions, community.grid.hours)
     tick_micro = tick_in_micro(scenario.market.tick)
     cap_ticks = highest_price(community, tick_micro)
+    desks = tuple(make_desk(scenario, cohort) for cohort in community.cohorts)
+    rounds = rounds_of(scenario, desks)
     return State(
         community=community,
-        desks=tuple(make_desk(scenario, cohort) for cohort in community.cohorts),
+        desks=desks,
         mechanism=make_market(scenario, community, cap_ticks + 1),
-        ledger=fund_ledger(homes, funding(scenario)),
-        chain=Chain(
-            make_genesis(scenario, community).text(),
-            audit=scenario.settlement.audit,
-            authorities=make_authorities(scenario),
-        ),
-        producer=Producer(
-            scenario.settlement.block_slots,
-            scenario.settlement.block_interval_ms,
-            scenario.settlement.block_trades,
-        ),
+        ledger=ledger,
+        queue=make_queue(scenario, community, ledger, bills),
         arrivals=arrivals or make_arrivals(scenario, homes),
         recorder=recorder,
         market_rng=stream(scenario.seed, "market"),
@@ -56,13 +57,33 @@ def make_state(
         flows=Flows(*np.zeros((len(Flows._fields), homes))),
         net=np.zeros(homes, dtype=np.int64),
         soc_kwh=community.initial_soc_kwh.copy(),
-        ev=start_evs(community.fleet.chargers, community.fleet.sessions, community.grid.hours),
-        bills=Accumulators.zeros(homes),
+        ev=ev,
+        plant=make_plant(community, ev, foresight=scenario.results.foresight),
+        wiring=make_wiring(scenario, community),
+        bills=bills,
         wishes=Wishes(*np.zeros((3, homes), dtype=np.int64)),
-        rounds=scenario.market.rounds,
-        book=make_round_book(scenario, community, cap_ticks + 1),
-        last_price=(int(prices.retail_micro[0]) + int(prices.feed_in_micro[0])) / 2 / MICRO,
+        rounds=rounds,
+        book=make_round_book(scenario, community, cap_ticks + 1, rounds),
+        last_price=sum(prices.quoted(0)) / 2 / MICRO,
+        charges=community.charges,
+        orders_per_slot=scenario.market.orders_per_slot,
+        rejected=np.zeros(homes, dtype=np.int64),
+        course=make_course(scenario, community),
+        certifier=make_certifier(scenario, community),
     )
+
+
+def make_queue(
+    scenario: Scenario, community: Community, ledger: Ledger, bills: Accumulators
+) -> SettlementQueue:
+    """Return where trades wait for settlement, with the chain of blocks they go into."""
+    rules = scenario.settlement
+    chain = Chain(
+        make_genesis(scenario, community).text(), audit=rules.audit, authorities=make_authorities(scenario)
+    )
+    timetable = Timetable(rules.block_slots, rules.block_interval_ms, rules.block_trades)
+    account = Account(community.terms, len(community.households)) if community.terms else None
+    return SettlementQueue(ledger, bills, chain, timetable, account=account)
 
 
 def make_desk(scenario: Scenario, cohort: Cohort) -> Desk:
@@ -75,12 +96,28 @@ def make_desk(scenario: Scenario, cohort: Cohort) -> Desk:
     return Desk(cohort.name, cohort.members, strategy, rng, memory)
 
 
-def make_round_book(scenario: Scenario, community: Community, price_levels: int) -> OrderBook | None:
+def rounds_of(scenario: Scenario, desks: tuple[Desk, ...]) -> int:
+    """Return how many rounds a slot has: as the scenario says, else as many as any of the strategies needs."""
+    market = scenario.market
+    if market.mechanism != "cda" or market.order_lifetime != "slot":
+        return 1
+    return market.rounds or max((desk.strategy.rounds for desk in desks), default=1)
+
+
+def make_round_book(
+    scenario: Scenario, community: Community, price_levels: int, rounds: int
+) -> OrderBook | None:
     """Return the book of a continuous auction in rounds; None where every home quotes once a slot."""
     market = scenario.market
-    if market.rounds == 1 or market.mechanism != "cda":
+    if rounds == 1:
         return None
-    return OrderBook(community.charges, pricing=market.pricing, price_levels=price_levels)
+    return OrderBook(
+        community.charges,
+        pricing=market.pricing,
+        price_levels=price_levels,
+        capacity=pair_capacity(scenario, len(community.charges)),
+        rate_limit=market.orders_per_slot,
+    )
 
 
 def make_authorities(scenario: Scenario) -> Authorities | None:
@@ -102,6 +139,7 @@ def make_genesis(scenario: Scenario, community: Community) -> Genesis:
         slots=community.grid.slots,
         funded_micro=funding(scenario),
         parts=RetailParts(prices.network_micro, prices.levies_micro, prices.vat_ppm, prices.standing_micro),
+        terms=community.terms,
         audit=scenario.settlement.audit,
         signature=scenario.settlement.signature,
         authorities=tuple(key.hex() for key in authorities.public_keys) if authorities else (),
@@ -139,8 +177,42 @@ def make_market(scenario: Scenario, community: Community, price_levels: int) -> 
         charges=community.charges,
         price_levels=price_levels,
         pricing=scenario.market.pricing,
+        k=scenario.market.k,
+        capacity=pair_capacity(scenario, len(community.charges)),
+        lifetime=order_lifetime(scenario),
     )
-    return make_mechanism(scenario.market.mechanism, rules)
+    return make_mechanism(scenario.market.mechanism, rules, **scenario.market.parameters)
+
+
+def order_lifetime(scenario: Scenario) -> int | None:
+    """Return how many slots an order stands, None = until it is filled or withdrawn."""
+    lifetime = scenario.market.order_lifetime
+    if isinstance(lifetime, int):
+        return lifetime
+    return 1 if lifetime == "slot" else None
+
+
+def pair_capacity(scenario: Scenario, zones: int) -> IntArray | None:
+    """Return what each pair of zones may trade in a slot [1e-6 kWh], negative = no limit; None where none has any.
+
+    Raises
+    ------
+    ScenarioError
+        When the scenario's matrix is not one of the community's zones.
+    """
+    given = scenario.market.pair_capacity_kwh
+    if given is None:
+        return None
+    if isinstance(given, tuple):
+        if len(given) != zones:
+            where, got = "market.pair_capacity_kwh", f"{len(given)} rows"
+            raise ScenarioError(
+                describe("not the feeder's zones", where=where, got=got, expected=f"{zones} zones")
+            )
+        matrix = np.array(given)
+    else:
+        matrix = np.where(np.eye(zones, dtype=bool), -1.0, given)
+    return np.where(matrix < 0, -1, to_micro(np.maximum(matrix, 0.0))).astype(np.int64)
 
 
 def funding(scenario: Scenario) -> int:

@@ -41,9 +41,10 @@ def quote(state: State) -> None:
             memory=desk.memory,
             tick=state.tick,
             hour=float(state.community.grid.local_hour[slot]),
+            weekday=int(state.community.grid.local_weekday[slot]),
         )
         quotes = desk.strategy.quote(desk.view)
-        check_quotes(quotes, desk.view, cohort=desk.name)
+        quotes = check_quotes(quotes, desk.view, cohort=desk.name, strategy=desk.strategy)
         # Energy out of a battery is not sold below what it wears, whatever the strategy says of solar energy.
         floor = np.where(side[rows] < 0, state.plant.ask_floor[rows], 0.0)
         price = np.maximum(quotes.price, floor)
@@ -104,6 +105,7 @@ def clear_in_rounds(state: State, book: OrderBook) -> Fills:
     ground = Ground(
         slot=slot,
         hour=float(community.grid.local_hour[slot]),
+        weekday=int(community.grid.local_weekday[slot]),
         net=state.net,
         soc_kwh=state.soc_kwh,
         pool=community.households.zone,

@@ -11,9 +11,9 @@ import numpy as np
 
 from sunshare_sim.agents.strategy import NO_TAPE, Strategy, Tape, View, check_quotes
 from sunshare_sim.errors import StrategyError, describe, did_you_mean
-from sunshare_sim.market.book import OrderBook
 from sunshare_sim.streams import stream
 from sunshare_sim.units import BoolArray, FloatArray, IntArray, limit_ticks
+from sunshare_sim.validation.compiled import FastLane, suits
 from sunshare_sim.validation.markets import Market
 from sunshare_sim.validation.protocols import PROTOCOLS, Floor
 
@@ -40,6 +40,8 @@ class Experiment:
         Most activations a period.
     idle_polls : bool
         Whether traders that have traded are activated too, to no effect, as in the Bristol Stock Exchange.
+    ties : bool
+        Whether in P3 a listener takes a shout equal to its own price.
     seed : int
         Seed of all draws.
     """
@@ -51,7 +53,32 @@ class Experiment:
     days: int = 1
     activations: int = 10_000
     idle_polls: bool = False
+    ties: bool = True
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            known, hint = ", ".join(PROTOCOLS), did_you_mean(self.protocol, PROTOCOLS)
+            raise _wrong("protocol", "unknown protocol", self.protocol, known, hint)
+        if not (isinstance(self.traders, tuple) and self.traders):
+            raise _wrong(
+                "traders", "no traders", self.traders, "a tuple of strategies", "(make_strategy('zi_c'),)"
+            )
+        for trader in self.traders:
+            if not isinstance(trader, Strategy):
+                raise _wrong(
+                    "traders", "not a strategy", trader, "an instance", "make_strategy(name) makes one"
+                )
+        if len(self.traders) > self.market.traders:
+            raise _wrong("traders", "more kinds than traders", len(self.traders), f"<= {self.market.traders}")
+        for name, least in (("sessions", 1), ("days", 1), ("activations", 0)):
+            if getattr(self, name) < least:
+                raise _wrong(name, "too few", getattr(self, name), f"{least} or more")
+
+
+def _wrong(field: str, what: str, got: object, expected: str, hint: str = "") -> StrategyError:
+    where = f"Experiment.{field}"
+    return StrategyError(describe(what, where=where, got=got, expected=expected, hint=hint))
 
 
 class Outcome(NamedTuple):
@@ -85,26 +112,23 @@ class Outcome(NamedTuple):
     quotes: int
 
 
-def conduct(experiment: Experiment) -> Outcome:
+def conduct(experiment: Experiment, *, compiled: bool = True) -> Outcome:
     """Run an experiment and return what came of every period.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to run.
+    compiled : bool
+        Whether periods of traders whose quoting is a kernel run in one compiled loop; the results are the same.
 
     Raises
     ------
     StrategyError
-        When the protocol is unknown or a strategy breaks its contract.
+        When a strategy breaks its contract.
     """
-    if experiment.protocol not in PROTOCOLS:
-        raise StrategyError(
-            describe(
-                "unknown protocol",
-                where="Experiment.protocol",
-                got=experiment.protocol,
-                expected=", ".join(PROTOCOLS),
-                hint=did_you_mean(experiment.protocol, PROTOCOLS),
-            )
-        )
     parts = [
-        _conduct_some(experiment, first, min(SIDE_BY_SIDE, experiment.sessions - first))
+        _conduct_some(experiment, first, min(SIDE_BY_SIDE, experiment.sessions - first), compiled=compiled)
         for first in range(0, experiment.sessions, SIDE_BY_SIDE)
     ]
     *arrays, quotes = zip(*parts, strict=True)
@@ -183,7 +207,8 @@ class Crowd:
     def _ask(self, troop: Troop, rows: IntArray) -> IntArray:
         view = self._view(troop, rows)
         quotes = troop.strategy.quote(view)
-        check_quotes(quotes, view, cohort=f"laboratory {troop.kind}")
+        cohort = f"laboratory {troop.kind}"
+        quotes = check_quotes(quotes, view, cohort=cohort, strategy=troop.strategy)
         self._keep(troop, rows, view)
         ticks = np.clip(limit_ticks(quotes.price, view.side, 1.0), 1, int(view.cap_price))
         return np.where(quotes.quantity > 0, ticks, 0)
@@ -234,31 +259,44 @@ class Crowd:
                 whole[rows] = part
 
 
-def _conduct_some(experiment: Experiment, first: int, copies: int) -> tuple[Any, ...]:
+def _conduct_some(experiment: Experiment, first: int, copies: int, *, compiled: bool) -> tuple[Any, ...]:
     """Run the sessions from `first` on side by side."""
-    market, days = experiment.market, experiment.days
-    book = OrderBook(
-        np.where(np.eye(copies, dtype=bool), 0, -1), pricing="resting", price_levels=market.highest + 1
-    )
-    floor = Floor(market, copies, book)
+    market = experiment.market
+    floor = Floor(market, copies, ties=experiment.ties)
     crowd = Crowd(experiment, floor, first)
     rng = stream(experiment.seed, "laboratory", "activation", first)
-    rational = all(strategy.keeps_limit for strategy in experiment.traders)
+    lane = _fast_lane(floor, crowd, experiment) if compiled and suits(experiment.traders) else None
     rows: list[list[FloatArray]] = []
     quotes = 0
-    for day in range(days):
+    for day in range(experiment.days):
         crowd.slot = day
         floor.open()
-        protocol = PROTOCOLS[experiment.protocol]
-        for _ in range(experiment.activations):
-            pits = floor.going(rational=rational)
-            if not pits.size:
-                break
-            quotes += protocol(floor, crowd, pits, floor.pick(pits, rng, idle=experiment.idle_polls), rng)
+        if lane is None:
+            quotes += _hold(experiment, floor, crowd, rng)
+        else:
+            quotes += lane.hold(experiment.protocol, experiment.activations, rng, idle=experiment.idle_polls)
         rows.append(_measure(floor, market, crowd.kind, len(experiment.traders)))
     columns = [np.stack(each) for each in zip(*rows, strict=True)]
     columns[-1] = np.moveaxis(columns[-1], 0, 1)
     return (*columns, quotes)
+
+
+def _fast_lane(floor: Floor, crowd: Crowd, experiment: Experiment) -> FastLane:
+    memories, streams = zip(*((troop.memory, troop.rng) for troop in crowd.troops), strict=True)
+    return FastLane(floor, experiment.traders, crowd.kind, memories, streams)
+
+
+def _hold(experiment: Experiment, floor: Floor, crowd: Crowd, rng: np.random.Generator) -> int:
+    """Hold a period; return the number of quotes asked for."""
+    rational = all(strategy.keeps_limit for strategy in experiment.traders)
+    protocol = PROTOCOLS[experiment.protocol]
+    quotes = 0
+    for _ in range(experiment.activations):
+        pits = floor.going(rational=rational)
+        if not pits.size:
+            break
+        quotes += protocol(floor, crowd, pits, floor.pick(pits, rng, idle=experiment.idle_polls), rng)
+    return quotes
 
 
 def _measure(floor: Floor, market: Market, kind: IntArray, kinds: int) -> list[FloatArray]:

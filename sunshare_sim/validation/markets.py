@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from sunshare_sim.errors import StrategyError, describe
 from sunshare_sim.units import FloatArray
 
 
@@ -29,6 +30,19 @@ class Market:
     costs: tuple[float, ...]
     highest: int = 400
 
+    def __post_init__(self) -> None:
+        for side in ("values", "costs"):
+            limits = getattr(self, side)
+            if not limits:
+                raise StrategyError(describe("a side without traders", where=f"Market.{side}"))
+            for limit in limits:
+                if not 0.0 <= limit <= self.highest:
+                    expected, hint = f"0 to {self.highest}", "or a larger `highest`"
+                    where = f"Market.{side}"
+                    raise StrategyError(
+                        describe("limit out of range", where=where, got=limit, expected=expected, hint=hint)
+                    )
+
     @property
     def traders(self) -> int:
         """Return the number of traders; buyers come first."""
@@ -51,9 +65,11 @@ class Market:
 
     @property
     def price(self) -> float:
-        """Return the middle of the equilibrium prices."""
+        """Return the middle of the equilibrium prices; without trade, of those at which nobody would."""
         values, costs = np.sort(self.values)[::-1], np.sort(self.costs)
         q = self.quantity
+        if q == 0:
+            return float(values[0] + costs[0]) / 2.0
         lowest = max(costs[q - 1], values[q] if q < len(values) else 1.0)
         highest = min(values[q - 1], costs[q] if q < len(costs) else float(self.highest))
         return float(lowest + highest) / 2.0

@@ -1,28 +1,17 @@
 """A neighbourhood small enough to reason about: how a slot's auction behaves with rounds, solar, charges and twins."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sunshare_sim.agents.rounds import Ground, trade_in_rounds
-from sunshare_sim.agents.strategy import NO_TAPE, Strategy, make_strategy
+from sunshare_sim.agents.strategy import NO_TAPE, Strategy
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.streams import stream
 from sunshare_sim.units import MICRO, FloatArray, IntArray, to_micro
 
 RETAIL, FEED_IN, TICK, CAP = 400_000, 80_000, 100, 4000  # 0.40, 0.08, 0.0001 currency/kWh; cap 0.40
-ROUNDS: Final = (1, 2, 4, 8, 16, 32, 64)
-STRATEGIES: Final = ("tariff_bound", "zi_c", "zip", "aa", "gd", "shaver", "predictive", "roth_erev")
-SECTION: Final = """## How many rounds a slot
-
-60 homes, every second one with solar, 48 slots; outcomes of the last 24, mean and 95 % confidence interval over 6
-seeds. Meters are the same for all strategies and rounds. With 16 rounds the energy traded has settled for every
-strategy but AA, which closes in on a price by a third of the gap at a time and needs 32. Prices settle by then for all
-but GD and AA, whose prices depend on the path of learning and spread over seeds
-at any number of rounds.
-"""
 
 
 @dataclass(frozen=True)
@@ -116,32 +105,3 @@ def _net(rng: np.random.Generator, place: Neighbourhood) -> IntArray:
     sun = rng.uniform(0.5, 1.5)
     panels = np.where(np.arange(place.homes) % 2 == 0, place.solar, 0.0)
     return to_micro(load - sun * panels * rng.uniform(0.9, 1.1, place.homes))
-
-
-def section(seeds: int = 6, notice: Callable[[str], None] | None = None) -> str:
-    """Return market outcomes against the number of rounds, as a section of Markdown."""
-    lines = [
-        "| Strategy | Rounds | Energy traded, of what could be [%] | Mean price [ct/kWh] |",
-        "|---|---|---|---|",
-    ]
-    for name in STRATEGIES:
-        if notice is not None:
-            notice(f"rounds: {name}")
-        for rounds in ROUNDS:
-            trials = [
-                try_out(Neighbourhood(rounds=rounds), make_strategy(name), seed)
-                for seed in range(1, seeds + 1)
-            ]
-            share = _interval([100.0 * trial.share for trial in trials])
-            # Where nothing was traded there is no price
-            price = _interval([100.0 * trial.price for trial in trials if trial.share > 0])
-            lines.append(f"| {name} | {rounds} | {share} | {price} |")
-    return f"{SECTION}\n" + "\n".join(lines) + "\n"
-
-
-def _interval(values: Sequence[float]) -> str:
-    """Return mean and 95 % confidence interval as text, a dash for fewer than two values."""
-    if len(values) < 2:
-        return "-"
-    half = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.2f} ± {half:.2f}"

@@ -1,6 +1,7 @@
 """The three protocols of the laboratory, each one step of all markets on a floor, matched by the order book."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
@@ -40,13 +41,14 @@ class Floor:
     market : Market
         Schedule of limit prices.
     copies : int
-        Number of pits.
-    book : OrderBook
-        A book with one closed pool a pit.
+        Number of pits, each a closed pool of one book.
+    ties : bool
+        Whether in open outcry a listener takes a shout equal to its own price.
     """
 
-    def __init__(self, market: Market, copies: int, book: OrderBook) -> None:
-        self.copies, self.size, self.book = copies, market.traders, book
+    def __init__(self, market: Market, copies: int, *, ties: bool = True) -> None:
+        self.ties = ties
+        self.copies, self.size, self.levels = copies, market.traders, market.highest + 1
         self.cap = float(market.highest)
         self.side = np.tile(market.side, copies)
         self.limit = np.tile(market.limit, copies)
@@ -59,7 +61,8 @@ class Floor:
 
     def open(self) -> None:
         """Begin a period: everybody has a unit to trade, nothing rests; the last price stays."""
-        self.book.clear()
+        if "book" in vars(self):
+            self.book.clear()
         self.orders = 0
         self.active = np.ones(self.side.size, dtype=np.bool_)
         self.standing = np.zeros(self.side.size, dtype=np.int64)
@@ -71,6 +74,12 @@ class Floor:
         self.failures = np.zeros(self.copies, dtype=np.int64)
         self.possible = np.ones(self.copies, dtype=np.bool_)
         self.changed = True
+
+    @cached_property
+    def book(self) -> OrderBook:
+        """Return the pits' order book, made when a protocol first sends to it."""
+        closed = np.where(np.eye(self.copies, dtype=bool), 0, -1)
+        return OrderBook(closed, pricing="resting", price_levels=self.levels)
 
     def going(self, *, rational: bool) -> IntArray:
         """Return the pits where a trade is still possible: for rational traders, at a price both accept."""
@@ -201,7 +210,9 @@ def open_outcry(
     able = floor.active[listeners] & (floor.side[listeners] == -side)
     answer = np.zeros(listeners.size, dtype=np.int64)
     answer[able] = crowd.quote(listeners[able])
-    willing = (able & (answer > 0) & ((shout - answer) * side >= 0)).reshape(-1, floor.size)
+    better = (shout - answer) * side
+    accepts = (better > 0) | ((better == 0) & floor.ties)
+    willing = (able & (answer > 0) & accepts).reshape(-1, floor.size)
     floor.send(loud, shouted)
     some = willing.any(axis=1)
     taker = pit[some] * floor.size + one_of(willing[some], draw[pit[some]])

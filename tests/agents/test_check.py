@@ -126,6 +126,11 @@ def test_a_strategy_that_cannot_be_pickled_is_found():
     assert [v.check for v in report.verdicts if v.problem] == ["pickles", "leaves view and itself unchanged"]
 
 
+def test_a_class_is_no_strategy_and_the_message_says_what_to_write():
+    with pytest.raises(StrategyError, match=r"not a strategy; .*check_strategy\(Base\(\)\)"):
+        check_strategy(Base)
+
+
 def test_a_good_report_is_short():
     report = check_strategy(Base())
     assert report.ok

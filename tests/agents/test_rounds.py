@@ -1,3 +1,4 @@
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ def hold(strategy, *, rounds, homes=60, slots=1, zones=1, charge=0, seed=1, feed
 
 
 @pytest.mark.parametrize(
-    "name", ["tariff_bound", "zi_c", "zip", "aa", "gd", "shaver", "roth_erev", "predictive"]
+    "name", ["tariff_bound", "zi_c", "zip", "aa", "gd", "mgd", "shaver", "roth_erev", "predictive"]
 )
 def test_nobody_trades_more_than_metered_and_the_same_seed_gives_the_same(name):
     one = hold(make_strategy(name), rounds=6, slots=4)
@@ -128,13 +129,16 @@ def test_a_breach_names_cohort_slot_and_home():
         def quote(self, view):
             return Quotes(np.full(view.net_kwh.size, np.nan), np.abs(view.net_kwh))
 
-    with pytest.raises(StrategyError, match="cohort all, slot 0, home 0: price not allowed; got nan"):
+    with pytest.raises(
+        StrategyError, match="cohort all, slot 0, home 0: price not allowed; got nan"
+    ) as caught:
         hold(Nan(), rounds=1)
+    assert "np.nan" in traceback.extract_tb(caught.value.__traceback__)[-1].line
 
 
 def test_learners_reach_the_efficient_volume_in_rounds():
     """With one price for all buyers and one for all sellers, every kWh on the short side should find a partner."""
-    for name in ("zip", "aa", "gd", "zi_c"):
+    for name in ("zip", "aa", "gd", "mgd", "zi_c"):
         results = hold(make_strategy(name), rounds=16, slots=6)
         for result in results[3:]:
             bought = result.fills.quantity.sum()

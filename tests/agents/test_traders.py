@@ -138,6 +138,45 @@ def test_gd_takes_a_sure_trade_or_shades_between_the_standing_quotes():
     assert nothing.quantity.tolist() == [0.0, 0.0]
 
 
+def test_mgd_is_sure_below_the_last_periods_prices_and_hopeless_above():
+    strategy = make_strategy("mgd")
+    memory = strategy.start(2, stream(1, "mgd"))
+    first = a_view(memory=memory, best_bid=0.15, best_ask=0.35)
+    before = strategy.quote(first).price
+    assert np.array_equal(before, make_strategy("gd").quote(first).price)  # nothing heard yet: as GD
+    strategy.learn(first, a_tape((1, 0.22, 0.22), (-1, 0.25, 0.25), (1, 0.24, NO)))
+    assert np.array_equal(memory.now, [[0.22, 0.25]] * 2)
+    asks_in_vain = a_tape(*[(-1, 0.18, NO), (1, 0.3, NO)] * 3)
+    later = replace(first, slot=1, tape=asks_in_vain)
+    price = strategy.quote(later).price
+    assert np.array_equal(memory.before, [[0.22, 0.25]] * 2)
+    assert np.isnan(memory.now).all()
+    # GD would ask for less than 0.18 and bid more than 0.30; what traded yesterday is good enough
+    assert 0.22 - 1e-12 <= price[0] <= 0.251 + 1e-12
+    assert 0.219 - 1e-12 <= price[1] <= 0.25 + 1e-12
+    dear_today = replace(later, tape=a_tape(*[(-1, 0.3, 0.3)] * 4))
+    assert make_strategy("gd").quote(dear_today).price[1] > 0.27
+    assert (
+        strategy.quote(dear_today).price[1] <= 0.25 + 1e-12
+    )  # beyond the last period's highest it expects nothing
+    cheap_today = replace(later, tape=a_tape(*[(1, 0.17, 0.17)] * 4))
+    assert make_strategy("gd").quote(cheap_today).price[0] < 0.2
+    assert strategy.quote(cheap_today).price[0] >= 0.22 - 1e-12
+    strategy.learn(later, NO_TAPE)
+    strategy.quote(replace(later, slot=2))
+    assert np.array_equal(memory.before, [[0.22, 0.25]] * 2)  # a slot without trades is passed over
+
+
+def test_mgd_mirrors_buyers_and_sellers():
+    strategy = make_strategy("mgd")
+    tape = a_tape((1, 0.2, 0.2), (-1, 0.3, 0.3), (1, 0.24, NO), (-1, 0.26, NO))
+    memory = strategy.start(2, stream(1, "mgd"))
+    view = a_view(net=(1.0, -1.0), memory=memory, best_bid=0.21, best_ask=0.29)
+    strategy.learn(view, tape)
+    buyer, seller = strategy.quote(replace(view, slot=1, tape=tape)).price  # limits 0.4 and 0.1, cap 0.5
+    assert buyer + seller == pytest.approx(0.5)
+
+
 def test_rules_are_carried_out_to_the_letter():
     assert Rules(min_price=0.2, max_price=0.3).quote(a_view()).price.tolist() == [0.3, 0.2]
     assert Rules(min_price=0.05, max_price=0.9).quote(a_view()).price.tolist() == [0.4, 0.1]
@@ -193,7 +232,7 @@ def test_predictive_quotes_the_hours_mean_and_gives_way_when_it_must_compete():
     assert np.allclose(strategy.quote(replace(noon, hour=13.0)).price, 0.2)
 
 
-@pytest.mark.parametrize("name", ["predictive", "zip", "aa", "gd", "roth_erev"])
+@pytest.mark.parametrize("name", ["predictive", "zip", "aa", "gd", "mgd", "roth_erev"])
 def test_what_comes_later_cannot_change_what_was_quoted_before(name):
     """Replace the second half of the run by another and compare the quotes of the first half."""
     strategy = make_strategy(name)

@@ -46,7 +46,7 @@ def test_standing_orders_sell_metered_energy_only(make_small, lifetime, strategy
 
 
 def test_a_lifetime_of_one_slot_is_the_default(run):
-    kept = {"results__orders": True, "strategy": "zi_c", "homes": 10, "slots": 12}
+    kept = {"results__orders": True, "strategy": "zi_c", "homes": 10, "slots": 12, "market__rounds": 1}
     default, one = run(**kept), run(**kept, market__order_lifetime=1)
     for name in ("trades", "orders", "bills", "slots"):
         assert default.exact(name).equals(one.exact(name))
@@ -74,7 +74,8 @@ def test_homes_send_no_more_orders_than_their_rate(run, most):
 
 
 def test_one_order_a_slot_is_within_every_rate(run):
-    free, held = run(slots=6), run(slots=6, market__orders_per_slot=1)
+    once = {"slots": 6, "market__rounds": 1}
+    free, held = run(**once), run(**once, market__orders_per_slot=1)
     assert free.exact("trades").equals(held.exact("trades"))
     assert held.slots.rejected.sum() == 0
 
@@ -236,7 +237,9 @@ def test_rules_refuse_what_they_cannot_mean():
 def test_figures_of_the_market(run, tmp_path):
     from sunshare_sim.results.market_figures import depth_of
 
-    kept = run(homes=12, slots=12, strategy="zip", results__quotes=True, results__orders=True)
+    kept = run(
+        homes=12, slots=12, strategy="zip", market__rounds=1, results__quotes=True, results__orders=True
+    )
     for figure in (kept.plot.depth(), kept.plot.depth(slot=0), kept.plot.quotes()):
         figure.savefig(tmp_path / "figure.png")
         assert figure.axes[0].get_title(loc="left")
