@@ -1,9 +1,9 @@
 """Time the ledger: settlement, bills, receipts, hashing, verification.
 
-    python benchmarks/bench_ledger.py [--repeat 7]
+    python benchmarks/bench_ledger.py [--repeat 7] [--days 28]
 
-Each figure stands beside a numpy copy of the same bytes, timed in the same run, so that machines can be compared;
-hashing beside SHA-256 of the same bytes in one call. CPU seconds of one thread, median of `--repeat` runs.
+Each figure stands beside its target and a numpy copy of the same bytes, timed in the same run, so that machines can be
+compared; hashing beside SHA-256 of the same bytes in one call. CPU seconds of one thread, median of `--repeat` runs.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from sunshare_sim.ledger.authorities import Authorities
 from sunshare_sim.ledger.billing import Accumulators, RetailParts, bill_slot
@@ -22,9 +23,18 @@ from sunshare_sim.ledger.chain import Audit, Chain, readings_bytes, receipts_arr
 from sunshare_sim.ledger.files import Genesis, LedgerWriter
 from sunshare_sim.ledger.settlement import Ledger, Trades
 from sunshare_sim.ledger.verify import verify
+from sunshare_sim.scenario.schema import Scenario
+from sunshare_sim.simulation.session import Simulation
 
 HOMES, SLOT_TRADES, SLOTS, MANY = 1000, 300, 2000, 1_000_000
 PRICES = (396_000, 78_600)
+# What is asked for [M trades/s of a core], and how many times longer a run may take with a ledger than without.
+KERNEL, BY_TRADE, BY_BLOCK, VERIFY, TIMES_LONGER = 50.0, 0.8, 20.0, 0.5, 2.0
+
+
+def held(found: float, target: float) -> str:
+    """Return a target and whether it is reached."""
+    return f"(target {target:g}: {'reached' if found >= target else 'MISSED'})"
 
 
 def seconds(work: Callable[[], object], repeat: int, calls: int = 1) -> float:
@@ -74,8 +84,8 @@ def settlement(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
     spent = seconds(lambda: ledger.settle_batch(ledger.oracle, trades), repeat)
     copied = copying(sum(column.nbytes for column in trades) + status.nbytes, repeat)
     settled = (status == 0).mean()
-    print(f"settle_batch, {MANY:,} trades ({settled:.0%} settle): {MANY / spent / 1e6:6.1f} M trades/s,"
-          f" {spent / copied:5.1f} x a copy of the same bytes")  # fmt: skip
+    print(f"settle_batch, {MANY:,} trades ({settled:.0%} settle): {MANY / spent / 1e6:6.1f} M trades/s"
+          f" {held(MANY / spent / 1e6, KERNEL)}, {spent / copied:5.1f} x a copy of the same bytes")  # fmt: skip
 
 
 def slot(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
@@ -118,25 +128,23 @@ def hashing(rng: np.random.Generator, net: np.ndarray, repeat: int) -> None:
     digest, blob = Chain("bench", audit="block"), data * count
     messages = [bytes(65) for _ in range(SLOT_TRADES)]
     rates = {
-        "receipts_array + bytes": (
-            lambda: receipts_bytes(receipts_array(1, trades, status)),
-            SLOT_TRADES,
-            1000,
-        ),
-        "block, audit: trade": (lambda: tree.append(0, 1, data), SLOT_TRADES, 100),
-        "  with Ed25519": (lambda: signed.append(0, 1, data), SLOT_TRADES, 100),
+        "receipts_array + bytes": (lambda: receipts_bytes(receipts_array(1, trades, status)), SLOT_TRADES, 1000, 0.0),
+        "block, audit: trade": (lambda: tree.append(0, 1, data), SLOT_TRADES, 100, BY_TRADE),
+        "  with Ed25519": (lambda: signed.append(0, 1, data), SLOT_TRADES, 100, BY_TRADE),
         "  limit: 2 calls of SHA-256": (
-            lambda: [sha256(m).digest() for m in messages + messages],
-            SLOT_TRADES,
-            100,
+            lambda: [sha256(m).digest() for m in messages + messages], SLOT_TRADES, 100, 0.0
         ),
-        "block, audit: block": (lambda: digest.append(0, 1, data), SLOT_TRADES, 1000),
-        "  limit: SHA-256, one call": (lambda: sha256(blob).digest(), SLOT_TRADES * count, 1),
-    }
+        "block, audit: block": (lambda: digest.append(0, 1, data), SLOT_TRADES, 1000, BY_BLOCK),
+        f"  a block of {SLOT_TRADES * count:,}": (lambda: digest.append(0, 1, blob), SLOT_TRADES * count, 1, BY_BLOCK),
+        "  limit: SHA-256, one call": (lambda: sha256(blob).digest(), SLOT_TRADES * count, 1, 0.0),
+    }  # fmt: skip
     print(f"hashing, blocks of {SLOT_TRADES} receipts of 64 bytes")
-    for name, (work, made, calls) in rates.items():
-        spent = seconds(work, repeat, calls)
-        print(f"  {name:28s} {made / spent / 1e6:6.2f} M trades/s  {64 * made / spent / 1e6:7.0f} MB/s")
+    for name, (work, made, calls, target) in rates.items():
+        rate = made / seconds(work, repeat, calls) / 1e6
+        print(
+            f"  {name:28s} {rate:6.2f} M trades/s  {64 * rate:7.0f} MB/s",
+            held(rate, target) if target else "",
+        )
 
 
 def auditing(rng: np.random.Generator, repeat: int) -> None:
@@ -152,7 +160,8 @@ def auditing(rng: np.random.Generator, repeat: int) -> None:
         what = f"a folder of {SLOTS} slots, {HOMES:,} homes, {count:,} trades, audit: {audit}"
         made, checked = count / wrote / 1e6, count / spent / 1e6
         print(
-            f"{what}: {size / count:.0f} bytes a trade, made at {made:.2f}, verified at {checked:.2f} M trades/s"
+            f"{what}: {size / count:.0f} bytes a trade, made at {made:.2f},"
+            f" verified at {checked:.2f} M trades/s {held(checked, VERIFY)}"
         )
 
 
@@ -180,18 +189,65 @@ def write_run(run: Path, rng: np.random.Generator, audit: Audit) -> int:
     return count
 
 
+def run_seconds(days: int, audit: str) -> tuple[float, int]:
+    """Return the CPU seconds of the slots of a run of 1 000 homes, its folder written, and its trades."""
+    group = {"name": "homes", "count": HOMES, "solar": {"share": 0.4}, "battery": {"share": 0.25},
+             "ev": {"share": 0.2}, "strategy": {"name": "zi_c"}}  # fmt: skip
+    scenario = Scenario.model_validate(
+        {
+            "name": "bench-ledger",
+            "time": {"days": days},
+            "feeder": {"source": "simbench", "copies": 8},
+            "households": {"groups": [group]},
+            "market": {"rounds": 1},  # the cheapest market: settlement weighs most
+            "settlement": {"audit": audit},
+            "results": {"figures": False},
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        simulation, trades = Simulation(scenario, out=Path(folder) / "run"), 0
+        start = time.process_time()
+        while not simulation.clock.finished:
+            simulation.step()
+            trades += simulation.state.settled.trades
+        simulation.finish()
+        return time.process_time() - start, trades
+
+
+def whole_runs(days: int, repeat: int) -> None:
+    """Print how much longer a run takes with a ledger than with `audit: none`, which seals nothing."""
+    run_seconds(1, "trade")
+    found: dict[str, list[float]] = {"none": [], "trade": [], "block": []}
+    for _ in range(repeat):
+        for audit, times in found.items():
+            spent, trades = run_seconds(days, audit)
+            times.append(spent)
+    middle = {audit: statistics.median(times) for audit, times in found.items()}
+    print(f"{days} days of {HOMES:,} homes, {trades:,} trades, without a ledger: {middle['none']:.2f} s")
+    for audit in ("trade", "block"):
+        ratio = middle[audit] / middle["none"]
+        target = f"(target {TIMES_LONGER:g}: {'reached' if ratio <= TIMES_LONGER else 'MISSED'})"
+        print(f"  audit: {audit:6s} {middle[audit]:6.2f} s, {ratio:.2f} times as long {target}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeat", type=int, default=7)
-    repeat = parser.parse_args().repeat
+    parser.add_argument("--days", type=int, default=28, help="length of the whole runs; 0 for none")
+    arguments = parser.parse_args()
+    repeat = arguments.repeat
+    pa.set_cpu_count(1)  # CPU time counts all threads
+    pa.set_io_thread_count(1)
     rng = np.random.default_rng(1)
     net = rng.integers(-1_000_000, 1_000_000, HOMES)
     settlement(rng, net, repeat)
     slot(rng, net, repeat)
     hashing(rng, net, repeat)
     auditing(rng, repeat)
+    if arguments.days:
+        whole_runs(arguments.days, min(repeat, 3))
 
 
 if __name__ == "__main__":

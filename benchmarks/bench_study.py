@@ -3,10 +3,10 @@
     python benchmarks/bench_study.py              # all three
     python benchmarks/bench_study.py --runs 100   # fewer runs for overhead and memory
 
-Overhead: wall and CPU seconds of the whole machine's share (this process and its workers) for a study of many tiny runs,
-less those of one of a few, less what the runs took by themselves. Gain: the same study of runs of about a second on one
-and on two workers; on a machine with other work the CPU seconds say what it would be on an idle one. Memory: resident
-set of the one worker after 20 runs and at the end.
+Overhead: wall and CPU seconds of this process and its workers for a study of many tiny runs, less those of one of a
+few, less what the runs took by themselves. Gain: the same study of runs of about a second on one and on two workers; on
+a machine with other work the CPU seconds say what it would be on an idle one. Memory: resident set of the one worker
+after 20 runs and at the end.
 """
 
 import argparse
@@ -89,7 +89,9 @@ def overhead(runs: int) -> None:
     more = 2 * (many - few)
     wall = (wall_many - wall_few) - (own_many["seconds_in_runs"] - own_few["seconds_in_runs"])
     cpu = (cpu_many - cpu_few) - (own_many["cpu_seconds_in_runs"] - own_few["cpu_seconds_in_runs"])
-    print(f"overhead a run beyond the run itself: {1000 * wall / more:.1f} ms wall, {1000 * cpu / more:.1f} ms CPU")
+    print(
+        f"overhead a run beyond the run itself: {1000 * wall / more:.1f} ms wall, {1000 * cpu / more:.1f} ms CPU"
+    )
     print(f"  a tiny run itself: {1000 * own_many['cpu_seconds_in_runs'] / (2 * many):.1f} ms CPU")
     idle = wall_few - own_few["seconds_in_runs"]
     print(f"  once a study (imports, plan, start of a worker, tables): {idle:.1f} s wall")
@@ -105,10 +107,9 @@ def gain(repeat: int) -> None:
         ratios.append(one / two)
         # Two workers at once take more CPU a run (caches, memory); what is done once is not shared out.
         cpu_ratios.append(cpu_one / (cpu_two - own_two["cpu_seconds_in_runs"] / 2))
-        print(
-            f"  16 runs of {own_one['cpu_seconds_in_runs'] / 16:.2f} s CPU: one worker {one:.1f} s ({cpu_one:.1f} CPU), two {two:.1f} s"
-            f" ({cpu_two:.1f} CPU)"
-        )
+        own = own_one["cpu_seconds_in_runs"] / 16
+        print(f"  16 runs of {own:.2f} s CPU: one worker {one:.1f} s ({cpu_one:.1f} CPU),", end=" ")
+        print(f"two {two:.1f} s ({cpu_two:.1f} CPU)")
     print(f"gain of a second worker: {statistics.median(ratios):.2f} times (wall, machine as it is)")
     print(f"  by CPU seconds, on two idle cores: {statistics.median(cpu_ratios):.2f} times")
 
@@ -125,7 +126,10 @@ def memory(runs: int) -> None:
         watch.join()
     early = next(size for done, size in sizes if done >= 20)
     done, late = sizes[-1]
-    print(f"memory of a worker: {early / 1024:.0f} MB after 20 runs, {late / 1024:.0f} MB after {done}:", end=" ")
+    print(
+        f"memory of a worker: {early / 1024:.0f} MB after 20 runs, {late / 1024:.0f} MB after {done}:",
+        end=" ",
+    )
     print(f"{100 * (late / early - 1):+.1f} %")
 
 
@@ -158,7 +162,9 @@ def resident_kb(pid: int) -> int:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()

@@ -5,7 +5,7 @@
 
 Needs an environment of its own (the pins of py-evm are old): `pip install py-evm==0.12.1b1 pycryptodome`. py-evm resets
 what is warm with every transaction, as a chain does; the EVM of the differential test does not, so its gas is useless.
-It takes some minutes.
+It takes some minutes. Random batches by which the ledger's model of gas is tested go to `tests/ledger/gas_cases.json`.
 """
 
 # ruff: noqa: ANN001, ANN002, ANN201, ANN202, ANN204, D102, D103, E501, INP001, PLR0915
@@ -21,9 +21,12 @@ from eth.db.atomic import AtomicDB
 from eth.vm.forks.cancun import CancunVM
 from eth_keys import keys
 from eth_utils import keccak
+from measure_batches import Market, code_gas, random_batches
 
 HERE = Path(__file__).parent
 PLACE = HERE.parent / "sunshare_sim" / "ledger" / "gas.json"
+CASES = HERE.parent / "tests" / "ledger" / "gas_cases.json"
+BLOCK = 20  # transactions: py-evm takes ever longer for one more
 ETHER = 10**18
 KWH = 10**6
 LATER = 2**34  # an expiry far away [s]
@@ -77,7 +80,11 @@ class Chain:
         block, _, computation = self.chain.apply_transaction(signed)
         computation.raise_if_error()
         self.created, self.spent = computation.msg.storage_address, block.header.gas_used
-        return self.spent - before
+        spent = self.spent - before
+        if len(block.transactions) == BLOCK:
+            self.chain.mine_block()
+            self.spent = 0
+        return spent
 
     def deploy(self, who, name, *arguments):
         code = bytes.fromhex(artifact(name)["bytecode"][2:])
@@ -123,6 +130,15 @@ def measure():
     register("registerInjection", b, 50 * KWH)
     do("", ORACLE, "deliver(address,uint256,uint256)", address(b), KWH, KWH)
     do("deliver", ORACLE, "deliver(address,uint256,uint256)", address(b), KWH, KWH)
+    register("", FIRST + 2, 654_321)
+    do(
+        "deliver, all of a household's credits",
+        ORACLE,
+        "deliver(address,uint256,uint256)",
+        address(FIRST + 2),
+        123_456,
+        530_865,
+    )
     trade = "settleTrade(address,address,uint256,uint256)"
     do("settleTrade, first sale of the seller", ORACLE, trade, address(a), address(b), 5 * KWH, 5 * KWH)
     do("settleTrade", ORACLE, trade, address(a), address(b), 5 * KWH, 5 * KWH)
@@ -159,7 +175,33 @@ def measure():
             spent = chain.send(ORACLE, market, call(f"{name}({TRADE})", trades))
             batches.setdefault(name, []).append({"trades": count, "accounts": accounts, "gas": spent})
     return {"evm": "py-evm 0.12.1b1, Cancun", "compiler": artifact("SunShareSettlement")["compiler"],
-            "operations": gas, "batches": batches}  # fmt: skip
+            "operations": gas, "code": code_of_batches(), "batches": batches}  # fmt: skip
+
+
+def fresh_market(homes):
+    """Return a new contract on a new chain, with coins for whoever wants to fund."""
+    chain = Chain(FIRST + homes)
+    coin, _ = chain.deploy(ADMIN, "TestCoin")
+    made = (int.from_bytes(coin, "big"), chain.address(ORACLE), chain.address(OPERATOR))
+    market, _ = chain.deploy(ADMIN, "SunShareSettlement", *made)
+    chain.send(ADMIN, coin, call("mint(address,uint256)", chain.address(ADMIN), 10**15))
+    chain.send(ADMIN, coin, call("approve(address,uint256)", int.from_bytes(market, "big"), 2**256 - 1))
+    return Market(chain, range(FIRST, FIRST + homes), market, call)
+
+
+def code_of_batches():
+    """Return what the code of a batch costs apart from storage, memory and bytes of the call."""
+    market = fresh_market(2)
+    for row in range(3):
+        market.fund(ADMIN, row, 10**6, OPERATOR)
+    for row in range(2):
+        market.register(ORACLE, row, 10**6)
+    return code_gas(market, ORACLE, TRADE)
+
+
+def batch_cases(count=60, homes=12):
+    """Return random batches with their gas."""
+    return random_batches(fresh_market(homes), ORACLE, ADMIN, OPERATOR, TRADE, count)
 
 
 def main():
@@ -167,10 +209,13 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
-    text = json.dumps(measure(), indent=1) + "\n"
-    if parser.parse_args().check:
-        sys.exit(0 if PLACE.read_text(encoding="utf-8") == text else f"{PLACE.name} is not what was measured")
-    PLACE.write_text(text, encoding="utf-8")
+    check = parser.parse_args().check
+    cases = ",\n".join(json.dumps(case) for case in batch_cases())
+    for place, text in ((PLACE, json.dumps(measure(), indent=1) + "\n"), (CASES, f"[\n{cases}\n]\n")):
+        if not check:
+            place.write_text(text, encoding="utf-8")
+        elif place.read_text(encoding="utf-8") != text:
+            sys.exit(f"{place.name} is not what was measured")
 
 
 if __name__ == "__main__":

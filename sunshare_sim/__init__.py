@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sunshare_sim.scenario.schema import Scenario
     from sunshare_sim.simulation.model import CommunityModel
     from sunshare_sim.simulation.run import run_scenario as run
+    from sunshare_sim.studies.execute import run_study as study
+    from sunshare_sim.studies.study import Study
 
 _HOMES = {
     "CommunityModel": "sunshare_sim.simulation.model:CommunityModel",
@@ -28,6 +30,7 @@ _HOMES = {
     "Run": "sunshare_sim.results.run:Run",
     "Scenario": "sunshare_sim.scenario.schema:Scenario",
     "Strategy": "sunshare_sim.agents.strategy:Strategy",
+    "Study": "sunshare_sim.studies.study:Study",
     "Tape": "sunshare_sim.agents.strategy:Tape",
     "View": "sunshare_sim.agents.strategy:View",
     "check_mechanism": "sunshare_sim.market.conformance:check_mechanism",
@@ -35,6 +38,7 @@ _HOMES = {
     "load_scenario": "sunshare_sim.scenario.load:load_scenario",
     "run": "sunshare_sim.simulation.run:run_scenario",
     "strategy": "sunshare_sim.agents.strategy:strategy",
+    "study": "sunshare_sim.studies.execute:run_study",
 }
 
 __all__ = [
@@ -44,6 +48,7 @@ __all__ = [
     "Run",
     "Scenario",
     "Strategy",
+    "Study",
     "Tape",
     "View",
     "check_mechanism",
@@ -51,6 +56,7 @@ __all__ = [
     "load_scenario",
     "run",
     "strategy",
+    "study",
 ]
 
 

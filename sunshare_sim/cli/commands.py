@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from sunshare_sim.errors import LedgerError, ScenarioError, SunShareError, SunShareWarning
+from sunshare_sim.errors import (
+    LedgerError,
+    ResultError,
+    ScenarioError,
+    SunShareError,
+    SunShareWarning,
+    describe,
+)
 
 if TYPE_CHECKING:
     from sunshare_sim.scenario.schema import Scenario
@@ -53,6 +60,7 @@ def main() -> None:
     sunshare check village.yaml             find every mistake in it
     sunshare run village.yaml               run it; results lie in results/village-1/
     sunshare show results/village-1         show what came out
+    sunshare study tariffs.yaml             run variants and seeds; compare them
     sunshare verify results/village-1       prove it from its files alone
     """  # noqa: D301 - click takes the backspace for "keep these lines as they are"
 
@@ -120,11 +128,11 @@ def run(  # noqa: PLR0913 - one parameter an option
 @SET
 @click.pass_context
 def check(ctx: click.Context, files: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
-    """Find every mistake of scenario files, each with its line."""
+    """Find every mistake of scenario and study files, each with its line."""
     failed = False
     for file in files:
         try:
-            _load(file, overrides)
+            _check(file, overrides)
         except ScenarioError as error:
             failed = True
             _say(_message(error))
@@ -139,12 +147,18 @@ def check(ctx: click.Context, files: tuple[Path, ...], overrides: tuple[str, ...
     "--output", "-o", type=click.Path(path_type=Path), help="Write to this file.  [default: stdout]"
 )
 @click.option("--markdown", is_flag=True, help="Write the reference of all keys for people instead.")
-def schema(output: Path | None, *, markdown: bool) -> None:
-    """Print the JSON Schema of the scenario file, for editors."""
+@click.option("--study", is_flag=True, help="Write the schema of the study file instead.")
+def schema(output: Path | None, *, markdown: bool, study: bool) -> None:
+    """Print the JSON Schema of the scenario file (or of the study file), for editors."""
     from sunshare_sim.scenario.reference import reference
     from sunshare_sim.scenario.template import schema_text, write_text
 
-    text = reference() if markdown else schema_text(_names())
+    if study:
+        from sunshare_sim.studies.published import study_schema_text
+
+        text = study_schema_text(_names())
+    else:
+        text = reference() if markdown else schema_text(_names())
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -175,7 +189,12 @@ def new(name: Path, template: str) -> None:
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @JSON
 def show(run_folder: Path, *, as_json: bool) -> None:
-    """Show the key figures of RUN, what made it, and where its files lie."""
+    """Show the key figures of RUN (or STUDY), what made it, and where its files lie."""
+    if (run_folder / "study.json").is_file():
+        from sunshare_sim.cli import study
+
+        click.echo(study.show(run_folder, as_json=as_json))
+        return
     from sunshare_sim.cli.summary import as_object, full_report
     from sunshare_sim.results.run import Run
 
@@ -201,22 +220,22 @@ def verify(
 
     Exit code 0 when all of it holds, 4 with the first thing that is wrong.
     """
-    from sunshare_sim.cli.audit import bill_text, proof_text, verdict
+    from sunshare_sim.cli.audit import proof_text, verdict
 
     if proof is not None and household is None:
         raise click.UsageError("--proof needs --household")
     try:
-        text = verdict(run_folder, head)
-        bill = bill_text(run_folder, household) if household is not None else ""
+        text = verdict(run_folder, head, household)
         proofs = proof_text(run_folder, household) if household is not None and proof is not None else ""
     except LedgerError as error:
         _say(_message(error))
         ctx.exit(MISMATCH)
     click.echo(text)
-    if bill:
-        click.echo(bill)
     if proof is not None:
-        proof.write_text(proofs, encoding="utf-8", newline="\n")
+        try:
+            proof.write_text(proofs, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise ResultError(describe(f"cannot be written ({error.strerror})", where=str(proof))) from error
         click.echo(f"{proof}: written")
 
 
@@ -224,6 +243,15 @@ def _load(file: Path, overrides: list[str] | tuple[str, ...]) -> "Scenario":
     from sunshare_sim.scenario.load import load_scenario
 
     return load_scenario(file, overrides=overrides, names=_names())
+
+
+def _check(file: Path, overrides: tuple[str, ...]) -> None:
+    from sunshare_sim.studies.plan import is_study, make_plan
+
+    if is_study(file):
+        make_plan(file, overrides=overrides)
+    else:
+        _load(file, overrides)
 
 
 def _names() -> Any:

@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from sunshare_sim.community.owned import Owned
+from sunshare_sim.community.terms import local_zones, sharing_charges
 from sunshare_sim.errors import SunShareWarning
-from sunshare_sim.feeder.charges import zone_charges
+from sunshare_sim.feeder.charges import community_charges, distance_charges, zone_charges
 from sunshare_sim.feeder.graph import Feeder, build_feeder
 from sunshare_sim.inputs.grids import load_grid
 from sunshare_sim.scenario.feeders import InlineFeeder, PandapowerFeeder, SimbenchFeeder
@@ -43,26 +44,60 @@ def place_feeder(scenario: Scenario, *, notice: Notice | None = None) -> Placed:
         When the grid is unknown or cannot be read, or is not radial.
     """
     tables, loads, source = _tables(scenario, notice)
-    section, wheeling = scenario.feeder, scenario.network.charges
+    section = scenario.feeder
     feeder = build_feeder(*tables, zones=section.zones, copies=section.copies)
     buses = list(tables[0]["bus"])
     once = np.array([buses.index(bus) for bus in loads], dtype=np.int64)
     load_buses = (once + len(buses) * np.arange(section.copies)[:, np.newaxis]).ravel()
-    charges = zone_charges(
-        wheeling.rule,
+    return Placed(feeder, load_buses, wheeling_charges(scenario, feeder, load_buses), source)
+
+
+def wheeling_charges(scenario: Scenario, feeder: Feeder, load_buses: IntArray) -> IntArray:
+    """Compute what trades between two zones are charged by the scenario's rule [ticks], shape [zones, zones].
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its rule; for some rules its tariff.
+    feeder : Feeder
+        The feeder with its zones.
+    load_buses : IntArray
+        Buses of the loads, for the mean distance between zones, shape [loads].
+    """
+    rule, tariff, tick = scenario.network.charges, scenario.tariff, scenario.market.tick
+    if rule.rule == "community" and rule.community == "tariff":
+        return sharing_charges(tariff, local_zones(tariff.sharing, feeder, load_buses), tick=tick)
+    if rule.rule == "community":
+        return community_charges(
+            rule.community,
+            feeder,
+            tick=tick,
+            network_per_kwh=tariff.network_per_kwh,
+            levies_per_kwh=tariff.levies_per_kwh,
+        )
+    if rule.rule == "distance":
+        return distance_charges(
+            feeder,
+            tick=tick,
+            per_kwh_and_ohm=rule.per_kwh_and_ohm,
+            base_per_kwh=rule.within_zone_per_kwh,
+            buses=load_buses,
+        )
+    stamp = rule.rule == "postage_stamp"
+    return zone_charges(
+        "flat" if stamp else rule.rule,
         feeder.transformer_of_zone,
-        tick=scenario.market.tick,
-        within_zone_per_kwh=wheeling.within_zone_per_kwh,
-        between_zones_per_kwh=wheeling.between_zones_per_kwh,
-        beyond_per_kwh=wheeling.beyond_per_kwh,
+        tick=tick,
+        within_zone_per_kwh=rule.within_zone_per_kwh,
+        between_zones_per_kwh=tariff.network_per_kwh if stamp else rule.between_zones_per_kwh,
+        beyond_per_kwh=rule.beyond_per_kwh,
     )
-    return Placed(feeder, load_buses, charges, source)
 
 
 def _tables(scenario: Scenario, notice: Notice | None) -> tuple[tuple[Any, Any, Any], list[Any], str]:
     section = scenario.feeder
     if isinstance(section, InlineFeeder):
-        return _inline(section)
+        return _inline(section, with_transformer=scenario.network.power_flow != "off")
     if isinstance(section, SimbenchFeeder):
         name = section.code
     elif isinstance(section, PandapowerFeeder):
@@ -74,15 +109,23 @@ def _tables(scenario: Scenario, notice: Notice | None) -> tuple[tuple[Any, Any, 
     return (grid.buses, grid.lines, grid.transformers), list(grid.loads["bus"]), source
 
 
-def _inline(section: InlineFeeder) -> tuple[tuple[Any, Any, Any], list[Any], str]:
+def _inline(section: InlineFeeder, *, with_transformer: bool) -> tuple[tuple[Any, Any, Any], list[Any], str]:
+    """Return the tables of a feeder that is written out; its transformer is a branch only where its load matters.
+
+    Nothing is said of its impedance, so it has none.
+    """
     names = dict.fromkeys(
         [section.substation, *(bus for line in section.lines for bus in (line.from_bus, line.to_bus))]
     )
     buses = {"bus": list(names), "vn_kv": [section.voltage_kv] * len(names)}
     columns = ("from_bus", "to_bus", "r_ohm", "x_ohm", "length_km", "rating_a")
     lines = {column: [getattr(line, column) for line in section.lines] for column in columns}
-    transformers = {"lv_bus": [section.substation], "sn_kva": [section.transformer_kva]}
+    transformers: dict[str, list[Any]] = {"lv_bus": [section.substation], "sn_kva": [section.transformer_kva]}
     loads = [name for name in names if name != section.substation]
+    if with_transformer:  # behind all other buses, so that they keep their numbers
+        above = f"above {section.substation}"
+        buses = {"bus": [*names, above], "vn_kv": [section.voltage_kv] * (len(names) + 1)}
+        transformers["hv_bus"] = [above]
     return (buses, lines, transformers), loads, "feeder written out in the scenario"
 
 

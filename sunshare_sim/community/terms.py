@@ -7,7 +7,6 @@ import numpy as np
 from sunshare_sim.community.households import Households
 from sunshare_sim.feeder.graph import Feeder
 from sunshare_sim.inputs.tariffs import (
-    GridPrices,
     SlotPrices,
     between_hours,
     billing_periods,
@@ -36,7 +35,11 @@ def build_terms(tariff: Tariff, grid: TimeGrid, feeder: Feeder, households: Hous
         periods=tuple(zip(periods.covered.tolist(), periods.whole.tolist(), strict=True)),
         network=runs_of(to_micro(prices.network)),
         levies=runs_of(to_micro(prices.levies)),
-        vat_ppm=(_ppm(tariff.vat_of("supply")), _ppm(tariff.vat_of("network")), _ppm(tariff.vat_of("levies"))),
+        vat_ppm=(
+            _ppm(tariff.vat_of("supply")),
+            _ppm(tariff.vat_of("network")),
+            _ppm(tariff.vat_of("levies")),
+        ),
         tiers=_tiers(tariff),
         network_fixed_micro=_micro(network_fixed(tariff, grid)),
         capacity_micro=_micro(tariff.capacity_per_kw),
@@ -96,24 +99,22 @@ def local_zones(sharing: Sharing, feeder: Feeder, bus: IntArray) -> BoolArray:
     return farthest_km(feeder, used, feeder.zone_of_bus[used]) <= sharing.radius_km
 
 
-def sharing_charges(tariff: Tariff, prices: GridPrices, near: BoolArray, *, tick: float) -> IntArray:
+def sharing_charges(tariff: Tariff, near: BoolArray, *, tick: float) -> IntArray:
     """Compute what the law leaves of the network charge and the levies on a shared kWh [ticks], shape [zones, zones].
 
-    Energy between zones that are not near pays both in full. A network charge that changes with time counts with its
-    mean over the run. Rounded up to ticks, like every wheeling charge.
+    Energy between zones that are not near pays both in full. The prices are those outside time-of-use periods. Rounded
+    up to ticks, like every wheeling charge.
 
     Parameters
     ----------
     tariff : Tariff
         Whose section `sharing` is the law.
-    prices : GridPrices
-        Network charge and levies by energy.
     near : BoolArray
         Between which zones energy counts as shared, from `local_zones`, shape [zones, zones].
     tick : float
         Smallest price step [currency/kWh].
     """
-    rule, network, levies = tariff.sharing, prices.network_micro / MICRO, prices.levies_micro / MICRO
+    rule, network, levies = tariff.sharing, tariff.network_per_kwh, tariff.levies_per_kwh
     shared = network * (1 - rule.network_discount) + (0.0 if rule.levies_waived else levies)
     charges: IntArray = limit_ticks(np.where(near, shared, network + levies), ASK, tick)
     return charges

@@ -12,7 +12,7 @@ from sunshare_sim.feeder._powerflow import Flow, Tree, sweep_balanced
 from sunshare_sim.kernels import kernel
 from sunshare_sim.units import BoolArray, FloatArray, IntArray
 
-FREE, VOLTAGE_HIGH, VOLTAGE_LOW, LOADING = 0, 1, 2, 3
+FREE, VOLTAGE_HIGH, VOLTAGE_LOW, LOADING, NO_SOLUTION = 0, 1, 2, 3, 4
 MOST_ROUNDS: Final = 500
 INSIDE: Final = 2e-7  # aim this far inside a limit [p.u.], so that a few rounds end there
 VOLTAGE_WEIGHT: Final = (
@@ -50,6 +50,9 @@ class Cuts(NamedTuple):
         Cut because of the current in each branch, shape [slots, branches]: > 0 demand, < 0 injection.
     within : BoolArray
         Whether the slot ends within all limits, shape [slots].
+    limit, where : IntArray
+        What took most from each bus in one go: `FREE`, `VOLTAGE_HIGH`, `VOLTAGE_LOW`, `LOADING` or `NO_SOLUTION`,
+        and its bus, or branch for a loading, -1 for none; shape [slots, buses].
     """
 
     injection_kw: FloatArray
@@ -57,6 +60,8 @@ class Cuts(NamedTuple):
     by_bus_kw: FloatArray
     by_branch_kw: FloatArray
     within: BoolArray
+    limit: IntArray
+    where: IntArray
 
 
 @kernel
@@ -135,15 +140,19 @@ def _effects(tree: Tree, flow: Flow, kind: int, row: int, out_effect: FloatArray
 
 
 @kernel
-def _cut_all(p: FloatArray, left_in: FloatArray, left_out: FloatArray) -> float:
-    """Cut a share of everything where there is no solution at all; return what was cut [kW]."""
+def _cut_all(
+    tree: Tree, p: FloatArray, left_in: FloatArray, left_out: FloatArray, change: FloatArray
+) -> float:
+    """Cut a share of everything where there is no solution at all; return what was cut [kW], by bus in `change`."""
     given = 0.0
-    for bus in range(left_in.size):
+    for row in range(tree.bus.size):
+        bus = tree.bus[row]
         less_in, less_out = left_in[bus] * DIVERGED_STEP, left_out[bus] * DIVERGED_STEP
         left_in[bus] -= less_in
         left_out[bus] -= less_out
         p[0, bus] += less_in - less_out
-        given += less_in + less_out
+        change[row] = less_in + less_out
+        given += change[row]
     return given
 
 
@@ -159,7 +168,7 @@ def _cut_for(
     """Take what a limit needs from what is left at the buses that help it; return the sum [kW].
 
     Every such bus gives the same share of what it has left, or one in proportion to its effect. Changes `left`; writes
-    what each bus gave into `change`.
+    what each row's bus gave into `change`.
     """
     strongest, helps, most_weight = effect.max(), 0.0, 0.0
     for row in range(effect.size):
@@ -168,17 +177,30 @@ def _cut_for(
         weight = 0.0
         if has:
             weight = np.divide(effect[row], strongest) if by_effect else 1.0
-        change[bus] = weight
+        change[row] = weight
         helps += effect[row] * weight * left[bus]
         most_weight = max(most_weight, weight)
     if helps <= 0.0:
         change[:] = 0.0
         return 0.0
     share = min(np.divide(need, helps), np.divide(1.0, most_weight))
-    for bus in range(left.size):
-        change[bus] *= share * left[bus]
-        left[bus] -= change[bus]
+    for row in range(effect.size):
+        bus = tree.bus[row]
+        change[row] *= share * left[bus]
+        left[bus] -= change[row]
     return float(change.sum())
+
+
+@kernel
+def _note(
+    tree: Tree, change: FloatArray, why: tuple[int, int], most: FloatArray, out: tuple[IntArray, IntArray]
+) -> None:
+    """Write down the limit `why` (kind and place) at the buses from which nothing took more so far."""
+    limit, where = out
+    for row in range(change.size):
+        if change[row] > most[row]:
+            most[row] = change[row]
+            limit[tree.bus[row]], where[tree.bus[row]] = why
 
 
 @kernel
@@ -188,21 +210,23 @@ def _cut_slot(
     powers: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
     options: tuple[float, float, int, bool],
     flow: Flow,
-    out: tuple[FloatArray, FloatArray],
+    out: tuple[FloatArray, FloatArray, IntArray, IntArray],
 ) -> bool:
     """Cut one slot's power, and what is left to cut, until the flow fits; return whether it does.
 
-    `powers` as in `cut_to_limits`, of one slot and changed in place; adds to `out` what each bus and branch cut.
+    `powers` as in `cut_to_limits`, of one slot and changed in place; adds to `out` what each bus and branch cut, and
+    writes which limit took from each bus.
     """
     p, q, left_in, left_out, source = powers
-    by_bus, by_branch = out
+    by_bus, by_branch, limit, where = out
     tolerance, flow_tolerance, most_sweeps, by_effect = options
-    effect, change = np.empty(tree.bus.size), np.empty(tree.bus.size)
+    effect, change, most = np.empty(tree.bus.size), np.empty(tree.bus.size), np.zeros(tree.bus.size)
     for _ in range(MOST_ROUNDS):
         sweep_balanced(tree, p, q, source, (flow_tolerance, most_sweeps), flow)
         if flow.sweeps[0] < 0:
-            if _cut_all(p, left_in, left_out) < 1e-9:
+            if _cut_all(tree, p, left_in, left_out, change) < 1e-9:
                 return False
+            _note(tree, change, (NO_SOLUTION, flow.worst_bus[0]), most, (limit, where))
             continue
         kind, row = worst_violation(tree, limits, flow, tolerance)
         if kind == FREE:
@@ -213,11 +237,14 @@ def _cut_slot(
         if total <= 0.0:
             return False  # nothing is left that could help
         sign = -1.0 if from_injection else 1.0
-        p[0] -= sign * change
+        for each in range(tree.bus.size):
+            p[0, tree.bus[each]] -= sign * change[each]
         if kind == LOADING:
             by_branch[tree.branch[row]] += sign * total
         else:
             by_bus[tree.bus[row]] += sign * total
+        place = tree.branch[row] if kind == LOADING else tree.bus[row]
+        _note(tree, change, (kind, place), most, (limit, where))
     return False
 
 
@@ -238,7 +265,7 @@ def cut_to_limits(
     Parameters
     ----------
     tree, limits : Tree, Limits
-        The feeder.
+        The feeder, or one of several side by side; only its buses and branches are written.
     powers : tuple of FloatArray
         Drawn power p and q, what may be cut of injection and of demand, each shape [slots, buses], and the voltage
         above, shape [slots].
@@ -253,13 +280,13 @@ def cut_to_limits(
     for slot in range(p_kw.shape[0]):
         p = p_kw[slot : slot + 1].copy()
         left_in, left_out = may_inject[slot].copy(), may_draw[slot].copy()
-        out.by_bus_kw[slot] = 0.0
-        out.by_branch_kw[slot] = 0.0
         one = (p, q_kvar[slot : slot + 1], left_in, left_out, source_pu[slot : slot + 1])
-        cut_by = (out.by_bus_kw[slot], out.by_branch_kw[slot])
-        out.within[slot] = _cut_slot(tree, limits, one, options, flow, cut_by)
-        out.injection_kw[slot] = may_inject[slot] - left_in
-        out.demand_kw[slot] = may_draw[slot] - left_out
+        cut_by = (out.by_bus_kw[slot], out.by_branch_kw[slot], out.limit[slot], out.where[slot])
+        out.within[slot] &= _cut_slot(tree, limits, one, options, flow, cut_by)
+        for row in range(tree.bus.size):
+            bus = tree.bus[row]
+            out.injection_kw[slot, bus] = may_inject[slot, bus] - left_in[bus]
+            out.demand_kw[slot, bus] = may_draw[slot, bus] - left_out[bus]
 
 
 @kernel

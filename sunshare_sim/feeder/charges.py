@@ -168,13 +168,35 @@ def zone_mean(feeder: Feeder, by_bus: FloatArray, buses: IntArray | None = None)
         Buses that count, one entry a home; all low-voltage buses if not given. A zone with none of them counts all
         of its own.
     """
+    weight = zone_weights(feeder, buses)
+    mean: FloatArray = weight @ by_bus @ weight.T
+    return mean
+
+
+def zone_weights(feeder: Feeder, buses: IntArray | None = None) -> FloatArray:
+    """Return the weight of each bus in the mean of each zone, shape [zones, buses]; parameters as in `zone_mean`."""
     counts = np.bincount(buses, minlength=feeder.vn_kv.size) if buses is not None else feeder.vn_kv < 1.0
     member = feeder.zone_of_bus == np.arange(len(feeder.zone_names))[:, None]
     weight = member * counts
     weight = np.where(weight.sum(axis=1, keepdims=True) > 0, weight, member).astype(np.float64)
-    weight /= weight.sum(axis=1, keepdims=True)
-    mean: FloatArray = weight @ by_bus @ weight.T
+    mean: FloatArray = weight / weight.sum(axis=1, keepdims=True)
     return mean
+
+
+def zone_path_ohm(feeder: Feeder, buses: IntArray | None = None) -> FloatArray:
+    """Return the mean of `path_ohm` between the homes of two zones, shape [zones, zones], without that matrix.
+
+    What two root paths share is summed branch by branch: its resistance times the parts of both zones' homes behind it.
+    """
+    tree = radial_model(feeder).tree
+    behind = zone_weights(feeder, buses)[:, tree.bus]
+    for row in range(tree.bus.size - 1, -1, -1):
+        if tree.parent[row] >= 0:
+            behind[:, tree.parent[row]] += behind[:, row]
+    shared = (behind * tree.r_pu) @ behind.T
+    own = behind @ tree.r_pu  # mean length of the root paths
+    ohm: FloatArray = np.maximum(own[:, None] + own - 2 * shared, 0.0) * float(feeder.vn_kv.min()) ** 2 * 1000
+    return ohm
 
 
 def distance_charges(
@@ -204,7 +226,7 @@ def distance_charges(
     buses : IntArray, optional
         Bus of each home; all low-voltage buses if not given.
     """
-    price = base_per_kwh + per_kwh_and_ohm * zone_mean(feeder, path_ohm(feeder), buses)
+    price = base_per_kwh + per_kwh_and_ohm * zone_path_ohm(feeder, buses)
     return _ceil_ticks(price, tick)
 
 
@@ -253,8 +275,8 @@ def price_difference_charges(
     buses : IntArray, optional
         Bus of each home; all low-voltage buses if not given.
     """
-    difference = bus_price[:, None] - bus_price
-    return _ceil_ticks(np.maximum(zone_mean(feeder, difference, buses), 0.0), tick)
+    zone_price = zone_weights(feeder, buses) @ bus_price
+    return _ceil_ticks(np.maximum(zone_price[:, None] - zone_price, 0.0), tick)
 
 
 def add_charges(charges: IntArray, more: IntArray) -> IntArray:

@@ -104,10 +104,10 @@ def build_feeder(
     buses : table
         `bus` (any identifier), and if known `name`, `vn_kv` (0.4), `x`, `y`.
     lines : table
-        `from_bus`, `to_bus`, `r_ohm`, `x_ohm`, `rating_a`, and if known `length_km` (0), `name`.
+        `from_bus`, `to_bus`, `r_ohm`, `x_ohm`, `rating_a`, and if known `length_km` (0), `name`, `r0_ohm`, `x0_ohm`.
     transformers : table
-        `lv_bus`, `sn_kva`, and if known `name`, `hv_bus`, `vk_percent`, `vkr_percent`. Without `hv_bus` (column absent,
-        or None) the low-voltage busbar is where the modelled network begins.
+        `lv_bus`, `sn_kva`, and if known `name`, `hv_bus`, `vk_percent`, `vkr_percent`, `ratio` (1). Without `hv_bus`
+        (column absent, or None) the low-voltage busbar is where the modelled network begins.
     zones : "feeder", "transformer" or mapping of bus name to zone name
         "feeder": one zone behind each line that leaves a low-voltage busbar; the busbar and what lies above count to
         its first. "transformer": one zone for each. A mapping: a bus it does not name has the zone of the bus that
@@ -123,11 +123,12 @@ def build_feeder(
     names = tuple(str(name) for name in (buses["name"] if "name" in buses else buses["bus"]))
     index = _numbered(buses["bus"], names)
     branches, stations = _branches(index, names, buses, lines, transformers)
-    tree = rooted(branches, stations, names)
+    vn_kv = _floats(buses, "vn_kv", 0.4)
+    tree = rooted(branches, stations, names, vn_kv)
     zone_of_bus, zone_names = zones_of(zones, tree, stations, names)
     one = Feeder(
         bus_names=names,
-        vn_kv=_floats(buses, "vn_kv", 0.4),
+        vn_kv=vn_kv,
         x=_floats(buses, "x", np.nan),
         y=_floats(buses, "y", np.nan),
         parent_of_bus=tree.parent,
@@ -192,6 +193,9 @@ def _branches(
         length_km=np.concatenate([_floats(lines, "length_km", 0.0), np.zeros(np.count_nonzero(above))]),
         rating_a=np.concatenate([_floats(lines, "rating_a", np.nan), rating_a[above]]),
         is_transformer=is_transformer,
+        ratio=np.concatenate([np.ones(start.size), _floats(transformers, "ratio", 1.0)[above]]),
+        r0_ohm=np.concatenate([_floats(lines, "r0_ohm", np.nan), np.full(np.count_nonzero(above), np.nan)]),
+        x0_ohm=np.concatenate([_floats(lines, "x0_ohm", np.nan), np.full(np.count_nonzero(above), np.nan)]),
         name=_labels(lines, "line", start.size)
         + tuple(name for name, has in zip(stations.names, above, strict=True) if has),
     )
@@ -292,6 +296,9 @@ def _repeated(one: Feeder, copies: int) -> Feeder:
             length_km=tiled(branches.length_km),
             rating_a=tiled(branches.rating_a),
             is_transformer=tiled(branches.is_transformer),
+            ratio=tiled(branches.ratio),
+            r0_ohm=tiled(branches.r0_ohm),
+            x0_ohm=tiled(branches.x0_ohm),
             name=names(branches.name),
         ),
     )

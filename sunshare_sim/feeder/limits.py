@@ -11,14 +11,16 @@ import numpy.typing as npt
 
 from sunshare_sim.errors import NetworkError, describe
 from sunshare_sim.feeder import _limits
-from sunshare_sim.feeder._limits import FREE, LOADING, VOLTAGE_HIGH, VOLTAGE_LOW, Cuts, Limits
+from sunshare_sim.feeder._limits import FREE, LOADING, NO_SOLUTION, VOLTAGE_HIGH, VOLTAGE_LOW, Cuts, Limits
 from sunshare_sim.feeder._powerflow import Flow
 from sunshare_sim.feeder.graph import NONE, Feeder
 from sunshare_sim.feeder.powerflow import MOST_SWEEPS, TOLERANCE_PU, RadialModel, empty_flow, power_flow
 from sunshare_sim.units import FloatArray, IntArray
 
 LIMIT_TOLERANCE_PU: Final = 1e-6
-LIMIT_NAMES: Final = ("", "voltage too high", "voltage too low", "loading")
+CUT_TOLERANCE_PU: Final = 5e-7  # what is cut is metered in whole 1e-6 kWh, which may move a voltage by some 1e-8
+LIMIT_NAMES: Final = ("", "voltage too high", "voltage too low", "loading", "no solution")
+ADMIT_TOLERANCE_PU: Final = 2.5e-7  # less than that of a cut, so that what is not sold can be cut beside it
 MOST_CHECKS: Final = 50
 
 Sharing = Literal["equal", "effect"]
@@ -120,15 +122,20 @@ def curtail(
         _like(may_draw, p.shape),
         _like(source_pu, p.shape[:1]),
     )
+    size, count = p.shape, p.shape[0]
     cuts = Cuts(
-        np.empty(p.shape),
-        np.empty(p.shape),
-        np.empty(p.shape),
-        np.empty((p.shape[0], limits.rating_a.size)),
-        np.empty(p.shape[0], dtype=np.bool_),
+        injection_kw=np.empty(size),
+        demand_kw=np.empty(size),
+        by_bus_kw=np.zeros(size),
+        by_branch_kw=np.zeros((count, limits.rating_a.size)),
+        within=np.ones(count, dtype=np.bool_),
+        limit=np.zeros(size, dtype=np.int64),
+        where=np.full(size, NONE, dtype=np.int64),
     )
-    options = (LIMIT_TOLERANCE_PU, TOLERANCE_PU, MOST_SWEEPS, sharing == "effect")
-    _limits.cut_to_limits(model.tree, limits, powers, options, empty_flow(model, (1, p.shape[1])), cuts)
+    options = (CUT_TOLERANCE_PU, TOLERANCE_PU, MOST_SWEEPS, sharing == "effect")
+    flow = empty_flow(model, (1, size[1]))
+    for tree in model.parts:  # what one feeder cuts is no business of those beside it
+        _limits.cut_to_limits(tree, limits, powers, options, flow, cuts)
     return cuts
 
 
@@ -166,8 +173,8 @@ def admit(
 
     A trade adds its power to what the seller's bus feeds in and to what the buyer's bus draws. Linear sensitivities cut
     it (as Guerrero et al. 2019, doi:10.1109/TSG.2018.2878445, block whole trades); if the exact flow
-    then exceeds a limit by more than 1e-6, that limit is drawn tighter and all are granted anew. A limit that the base
-    alone exceeds admits no trade that makes it worse.
+    then exceeds a limit by more than 2.5e-7, that limit is drawn tighter and all are granted anew. A limit that the
+    base alone exceeds admits no trade that makes it worse. A trade with a root is one with the grid above.
 
     Parameters
     ----------
@@ -227,10 +234,10 @@ def _tighten(tight: Limits, allowed: Limits, flow: Flow) -> bool:
     over = flow.current_a[0] / allowed.rating_a - 1
     exceeded = False
     for excess, bound, step in ((low, tight.v_min, 1.0), (high, tight.v_max, -1.0)):
-        beyond = excess > LIMIT_TOLERANCE_PU
+        beyond = excess > ADMIT_TOLERANCE_PU
         bound[beyond] += step * 1.05 * excess[beyond]
         exceeded |= bool(beyond.any())
-    beyond = over > LIMIT_TOLERANCE_PU
+    beyond = over > ADMIT_TOLERANCE_PU
     tight.rating_a[beyond] -= 1.05 * over[beyond] * allowed.rating_a[beyond]
     return exceeded or bool(beyond.any())
 
@@ -273,15 +280,7 @@ def operating_envelopes(
     NetworkError
         When the limits cannot be met even with nothing fed in or drawn.
     """
-    p = np.stack([-wish.injection_kw, wish.demand_kw])
-    cuts = curtail(
-        model,
-        limits,
-        (p, q_kvar),
-        cuttable=(np.maximum(-p, 0.0), np.maximum(p, 0.0)),
-        source_pu=source_pu,
-        sharing=sharing,
-    )
+    cuts = worst_case_cuts(model, limits, wish, q_kvar, source_pu=source_pu, sharing=sharing)
     if not cuts.within.all():
         raise NetworkError(
             describe(
@@ -291,6 +290,26 @@ def operating_envelopes(
             )
         )
     return Envelopes(wish.injection_kw - cuts.injection_kw[0], wish.demand_kw - cuts.demand_kw[1])
+
+
+def worst_case_cuts(
+    model: RadialModel,
+    limits: Limits,
+    wish: Envelopes,
+    q_kvar: npt.ArrayLike = 0.0,
+    *,
+    source_pu: float = 1.0,
+    sharing: Sharing = "equal",
+) -> Cuts:
+    """Return the cuts of two cases: first all feed in what they wish and none draws, then the other way round.
+
+    Parameters as in `operating_envelopes`; `q_kvar` may have shape [2, buses].
+    """
+    p = np.stack([-wish.injection_kw, wish.demand_kw])
+    cuttable = np.maximum(-p, 0.0), np.maximum(p, 0.0)
+    return curtail(
+        model, limits, (p, q_kvar), cuttable=cuttable, source_pu=source_pu, sharing=sharing
+    )
 
 
 def shared_path_pu(model: RadialModel) -> tuple[FloatArray, FloatArray]:
@@ -371,4 +390,4 @@ def bus_prices(model: RadialModel, price_of_branch: FloatArray, price_of_bus: Fl
     return by_bus
 
 
-__all__ = ["FREE", "LOADING", "VOLTAGE_HIGH", "VOLTAGE_LOW", "Cuts", "Limits"]
+__all__ = ["FREE", "LOADING", "NO_SOLUTION", "VOLTAGE_HIGH", "VOLTAGE_LOW", "Cuts", "Limits"]

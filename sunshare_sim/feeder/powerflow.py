@@ -4,8 +4,10 @@ An own sweep over the tree, in which one slot costs microseconds, so that it may
 `gridmodel` solves the same model by an independent engine.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cached_property
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +47,39 @@ class RadialModel:
         """Return the buses at which power enters, in the order of `Flow.slack_kw`, shape [roots]."""
         return self.tree.bus[self.tree.parent < 0]
 
+    @cached_property
+    def parts(self) -> tuple[Tree, ...]:
+        """Return the trees of feeders that stand side by side, one a root; buses and branches keep their numbers."""
+        tree = self.tree
+        count = int(np.count_nonzero(tree.parent < 0))
+        if count == 1:
+            return (tree,)
+        root = self.root_of_bus[tree.bus]
+        return tuple(_rows_of(tree, np.flatnonzero(root == top)) for top in self.roots)
+
+    @cached_property
+    def root_of_bus(self) -> IntArray:
+        """Return the root above each bus, itself for a root, shape [buses]."""
+        root = np.arange(self.tree.bus.size)
+        for row, parent in enumerate(self.tree.parent.tolist()):
+            if parent >= 0:  # which stands before the row
+                root[row] = root[parent]
+        by_bus = np.empty_like(root)
+        by_bus[self.tree.bus] = self.tree.bus[root]
+        return by_bus
+
     def loading(self, flow: Flow) -> FloatArray:
         """Return the current of each branch over its rating, shape [slots, branches]."""
         return flow.current_a / self.feeder.branches.rating_a
+
+
+def _rows_of(tree: Tree, rows: IntArray) -> Tree:
+    """Return the part of a tree that has these rows, none of which hangs on another row."""
+    new = np.full(tree.bus.size, NONE, dtype=np.int64)
+    new[rows] = np.arange(rows.size)
+    columns: Iterable[Any] = (np.ascontiguousarray(column[rows]) for column in tree)
+    part = Tree(*columns)
+    return part._replace(parent=np.where(part.parent >= 0, new[part.parent], NONE))
 
 
 def radial_model(
@@ -65,11 +97,12 @@ def radial_model(
     feeder : Feeder
         The feeder, or several side by side.
     ratio : FloatArray, optional
-        Off-nominal voltage ratio of each branch, upper to lower side; 1 if not given. A tap on the upper side at
-        +2.5 % has 1.025. Shape [branches].
+        Off-nominal voltage ratio of each branch, upper to lower side; the feeder's own if not given. A tap on the upper
+        side at +2.5 % has 1.025. Shape [branches].
     zero_sequence_ohm : tuple of FloatArray, optional
         Zero-sequence resistance and reactance of each branch [ohm], shape [branches]; only three-phase flow needs it.
-        If not given, 4 r and 3.5 x of a line, and that of the positive sequence for a transformer.
+        If not given, the feeder's own; where that is unknown, 4 r and 3.5 x of a line, and that of the positive sequence
+        for a transformer.
     short_circuit_kva : float
         Short-circuit power of the grid above each root [kVA]; infinite for a stiff one.
     short_circuit_r_over_x : float
@@ -91,9 +124,13 @@ def radial_model(
         return np.where(is_root, at_root, np.asarray(ohm, dtype=np.float64)[branch] / ohm_per_pu)
 
     r0_ohm, x0_ohm = zero_sequence_ohm or (
-        branches.r_ohm * np.where(branches.is_transformer, 1.0, R0_OVER_R1),
-        branches.x_ohm * np.where(branches.is_transformer, 1.0, X0_OVER_X1),
+        np.where(np.isnan(own), assumed * np.where(branches.is_transformer, 1.0, over), own)
+        for own, assumed, over in (
+            (branches.r0_ohm, branches.r_ohm, R0_OVER_R1),
+            (branches.x0_ohm, branches.x_ohm, X0_OVER_X1),
+        )
     )
+    ratio = branches.ratio if ratio is None else ratio
     tree = Tree(
         bus=bus,
         parent=np.where(is_root, NONE, row_of_bus[above]),
@@ -102,7 +139,7 @@ def radial_model(
         x_pu=per_unit(branches.x_ohm, x_source),
         r0_pu=per_unit(r0_ohm, x_source * short_circuit_r_over_x),
         x0_pu=per_unit(x0_ohm, x_source),
-        ratio=np.ones(buses) if ratio is None else np.where(is_root, 1.0, ratio[branch]),
+        ratio=np.where(is_root, 1.0, np.append(ratio, 1.0)[branch]),
         blocks_zero=~is_root & branches.is_transformer[branch],
         amperes=1 / (np.sqrt(3) * feeder.vn_kv[bus]),
     )
@@ -159,7 +196,7 @@ def power_flow(
     sweep = sweep_balanced if p.ndim == 2 else sweep_phases
     sweep(model.tree, p, q, source, (tolerance_pu, MOST_SWEEPS), flow)
     if on_divergence == "raise" and np.any(flow.sweeps == DIVERGED):
-        _raise_diverged(model, flow, p)
+        raise_diverged(model, flow, p)
     return flow
 
 
@@ -195,17 +232,23 @@ def empty_flow(model: RadialModel, shape: tuple[int, ...]) -> Flow:
     )
 
 
-def _raise_diverged(model: RadialModel, flow: Flow, p: FloatArray) -> None:
+def place_name(feeder: Feeder, bus: int) -> str:
+    """Return the feeder (transformer) and the name of a bus, for messages."""
+    station = int(feeder.transformer_of_bus[bus])
+    above = feeder.transformer_names[station] if station != NONE else "above the transformers"
+    return f"{above}, bus {feeder.bus_names[bus]}"
+
+
+def raise_diverged(model: RadialModel, flow: Flow, p: FloatArray, first_slot: int = 0) -> None:
+    """Raise a `NetworkError` that names the first slot without a solution, its feeder and its worst bus."""
     failed = np.flatnonzero(flow.sweeps == DIVERGED)
     slot, bus = int(failed[0]), int(flow.worst_bus[failed[0]])
-    station = int(model.feeder.transformer_of_bus[bus])
-    names = model.feeder.transformer_names
+    many = f" in {failed.size} slots" if len(p) > 1 else ""
     raise NetworkError(
         describe(
-            f"the power flow has no solution in {failed.size} slots: the voltage collapses",
-            where=f"slot {slot}, {names[station] if station != NONE else 'above the transformers'}, "
-            f"bus {model.feeder.bus_names[bus]}",
+            f"the power flow has no solution{many}: the voltage collapses",
+            where=f"slot {first_slot + slot}, {place_name(model.feeder, bus)}",
             got=f"{p[slot].sum():.6g} kW at {np.count_nonzero(p[slot])} loads",
-            hint="fewer or smaller loads, a stronger feeder, or on_divergence='mark' to go on without these slots",
+            hint="fewer or smaller loads, a stronger feeder, or `on_divergence: mark` to go on without these slots",
         )
     )

@@ -68,6 +68,8 @@ class VoltageReport(NamedTuple):
         2 % for more than 5 % of slots.
     weeks : int
         Weeks looked at; a shorter one at the end counts.
+    worst_unbalance_95 : FloatArray
+        95th percentile of the unbalance, of the worst week; empty if balanced.
     """
 
     share_outside: FloatArray
@@ -78,6 +80,7 @@ class VoltageReport(NamedTuple):
     worst_deviation_95: FloatArray
     weeks_failed: IntArray
     weeks: int
+    worst_unbalance_95: FloatArray
 
 
 class LoadingReport(NamedTuple):
@@ -154,6 +157,7 @@ def voltage_report(weeks: Sequence[VoltageWeek]) -> VoltageReport:
         worst_deviation_95=np.max([week.deviation_95 for week in weeks], axis=0),
         weeks_failed=np.asarray(failed),
         weeks=len(weeks),
+        worst_unbalance_95=np.max([week.unbalance_95 for week in weeks], axis=0),
     )
 
 

@@ -26,6 +26,10 @@ class Branches(NamedTuple):
         Length [km], 0 for a transformer, and thermal rating [A], on the low-voltage side.
     is_transformer : BoolArray
         True for a transformer, False for a line.
+    ratio : FloatArray
+        Off-nominal voltage ratio, upper to lower side, such as that of a tap; 1 for a line.
+    r0_ohm, x0_ohm : FloatArray
+        Zero-sequence resistance and reactance [ohm]; NaN if unknown.
     name : tuple of str
         Name of each branch.
     """
@@ -37,6 +41,9 @@ class Branches(NamedTuple):
     length_km: FloatArray
     rating_a: FloatArray
     is_transformer: BoolArray
+    ratio: FloatArray
+    r0_ohm: FloatArray
+    x0_ohm: FloatArray
     name: tuple[str, ...]
 
 
@@ -58,15 +65,19 @@ class Tree(NamedTuple):
     branches: Branches
 
 
-def rooted(branches: Branches, stations: Stations, names: tuple[str, ...]) -> Tree:
-    """Turn every branch away from the roots, the uppermost bus of each part; raise if there is more than one path."""
+def rooted(branches: Branches, stations: Stations, names: tuple[str, ...], vn_kv: FloatArray) -> Tree:
+    """Turn every branch away from the roots, the uppermost bus of each part; raise if there is more than one path.
+
+    Where transformers hang on a network of lines that another transformer feeds, the part's supply is the bus with the
+    highest nominal voltage, `vn_kv`.
+    """
     graph = nx.Graph()
     graph.add_nodes_from(range(len(names)))
     for number, (a, b) in enumerate(zip(branches.from_bus.tolist(), branches.to_bus.tolist(), strict=True)):
         if a == b or graph.has_edge(a, b):
             _raise_meshed([names[a], names[b]])
         graph.add_edge(a, b, number=number)
-    roots = _roots(graph, stations, names)
+    roots = _roots(graph, stations, names, vn_kv)
     parent = np.full(len(names), NONE, dtype=np.int64)
     transformer = np.full(len(names), NONE, dtype=np.int64)
     begins = stations.hv_bus == NONE
@@ -85,7 +96,7 @@ def rooted(branches: Branches, stations: Stations, names: tuple[str, ...]) -> Tr
     return Tree(order, parent, transformer, branches._replace(from_bus=from_bus, to_bus=to_bus))
 
 
-def _roots(graph: nx.Graph, stations: Stations, names: tuple[str, ...]) -> list[int]:
+def _roots(graph: nx.Graph, stations: Stations, names: tuple[str, ...], vn_kv: FloatArray) -> list[int]:
     """Return the uppermost bus of each connected part, after checking that each is a tree with one supply."""
     tops: dict[int, None] = {}  # a set that keeps its order
     fed = set(stations.lv_bus.tolist())
@@ -104,6 +115,8 @@ def _roots(graph: nx.Graph, stations: Stations, names: tuple[str, ...]) -> list[
         if not inside:
             unsupplied += sorted(part)
             continue
+        highest = max(vn_kv[top] for top in inside)
+        inside = [top for top in inside if vn_kv[top] == highest]
         if len(inside) > 1:
             raise_fed_twice([names[top] for top in inside])
         roots.append(inside[0])

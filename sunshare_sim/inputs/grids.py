@@ -20,7 +20,7 @@ from sunshare_sim.inputs.cache import Notice, cached_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-FORM: Final = 1  # raise it when the tables made here change, so that cached ones are made anew
+FORM: Final = 2  # raise it when the tables made here change, so that cached ones are made anew
 HOURS_OF_YEAR: Final = 8760
 EXTRA_HINT: Final = "pip install sunshare-sim[grids]"
 SOURCES: Final = ("simbench", "pandapower", "file")
@@ -59,9 +59,11 @@ class GridTables:
     buses : DataFrame
         `bus`, `name` (they differ), `vn_kv`, `x`, `y` (NaN if unknown).
     lines : DataFrame
-        `name`, `from_bus`, `to_bus`, `r_ohm`, `x_ohm`, `length_km`, `rating_a` of lines in service.
+        `name`, `from_bus`, `to_bus`, `r_ohm`, `x_ohm`, `length_km`, `rating_a` of lines in service, and `r0_ohm`,
+        `x0_ohm` of their zero sequence (NaN if unknown).
     transformers : DataFrame
-        `name`, `hv_bus`, `lv_bus`, `sn_kva`, `vk_percent`, `vkr_percent`.
+        `name`, `hv_bus`, `lv_bus`, `sn_kva`, `vk_percent`, `vkr_percent`, and `ratio`, the off-nominal voltage ratio
+        with its tap, upper to lower side.
     loads : DataFrame
         `name`, `bus`, `kind` ("household", "commercial", "industrial", "agricultural", "heat_pump", "ev"), `p_kw` as
         the source states it, `annual_kwh` (NaN if unknown), `profile` (empty if unknown).
@@ -171,7 +173,8 @@ def from_pandapower(net: Any, *, where: str = "pandapower network") -> "dict[str
     """Turn a pandapower network into the tables `buses`, `lines`, `transformers` and `loads` of `GridTables`.
 
     Buses joined by closed bus-bus switches become one; lines and transformers out of service or behind an open switch
-    are left out; `parallel` elements become one. Shunt capacitance and taps are not represented.
+    are left out; `parallel` elements become one. Shunt capacitance and the zero sequence of transformers are not
+    represented; nor are taps that turn the phases.
 
     Parameters
     ----------
@@ -336,6 +339,12 @@ def _lines(net: Any, fusion: _Fusion) -> dict[str, list[Any]]:
         "x_ohm": (rows.x_ohm_per_km * each_ohm).tolist(),
         "length_km": rows.length_km.tolist(),
         "rating_a": (rows.max_i_ka * 1000 * rows.df * rows.parallel).tolist(),
+        **{
+            f"{part}0_ohm": (rows[f"{part}0_ohm_per_km"] * each_ohm).astype(float).tolist()
+            if f"{part}0_ohm_per_km" in rows
+            else [float("nan")] * len(rows)
+            for part in "rx"
+        },
     }
 
 
@@ -348,7 +357,17 @@ def _transformers(net: Any, fusion: _Fusion) -> dict[str, list[Any]]:
         "sn_kva": (rows.sn_mva * 1000 * rows.parallel).tolist(),
         "vk_percent": rows.vk_percent.astype(float).tolist(),
         "vkr_percent": rows.vkr_percent.astype(float).tolist(),
+        "ratio": [_ratio(net, row) for _, row in rows.iterrows()],
     }
+
+
+def _ratio(net: Any, row: Any) -> float:
+    """Return a transformer's voltage ratio over that of its buses: rated voltages, and a tap that changes the ratio."""
+    own = {"hv": row.vn_hv_kv / net.bus.vn_kv[row.hv_bus], "lv": row.vn_lv_kv / net.bus.vn_kv[row.lv_bus]}
+    steps = float(row.tap_pos) - float(row.tap_neutral)
+    if row.tap_changer_type in {"Ratio", "Symmetrical"} and row.tap_side in own and np.isfinite(steps):
+        own[row.tap_side] *= 1.0 + steps * float(row.tap_step_percent) / 100.0
+    return float(own["hv"] / own["lv"])
 
 
 def _loads(net: Any, fusion: _Fusion) -> dict[str, list[Any]]:

@@ -59,8 +59,18 @@ def payment(energy: int, price_micro: int) -> int:
 
 
 @kernel
-def settle(cash: IntArray, credits_: IntArray, trades: Trades, operator: int, status: IntArray) -> int:
-    """Settle `trades` one after the other and write each one's status; skip those that fail.
+def first_malformed(trades: Trades, operator: int) -> int:
+    """Return the row of the first trade that the contract could not even be called with, or -1."""
+    for i in range(trades.buyer.size):
+        known = 0 <= trades.buyer[i] < operator and 0 <= trades.seller[i] < operator
+        if not known or trades.energy[i] < 1 or trades.price_micro[i] < 0 or trades.charge_micro[i] < 0:
+            return i
+    return -1
+
+
+@kernel
+def settle(cash: IntArray, credits_: IntArray, trades: Trades, operator: int, status: IntArray) -> None:
+    """Settle `trades`, none malformed, one after the other and write each one's status; skip those that fail.
 
     Parameters
     ----------
@@ -72,16 +82,7 @@ def settle(cash: IntArray, credits_: IntArray, trades: Trades, operator: int, st
         Account that receives the wheeling charges.
     status : IntArray
         Out: `SETTLED`, `NO_MONEY` or `NO_CREDITS`, shape [trades].
-
-    Returns
-    -------
-    int
-        -1, or the row of the first malformed trade; then nothing was changed.
     """
-    for i in range(trades.buyer.size):
-        known = 0 <= trades.buyer[i] < operator and 0 <= trades.seller[i] < operator
-        if not known or trades.energy[i] < 1 or trades.price_micro[i] < 0 or trades.charge_micro[i] < 0:
-            return i
     for i in range(trades.buyer.size):
         buyer, seller, energy = trades.buyer[i], trades.seller[i], trades.energy[i]
         cost = payment(energy, trades.price_micro[i])
@@ -98,7 +99,21 @@ def settle(cash: IntArray, credits_: IntArray, trades: Trades, operator: int, st
             credits_[seller] -= energy
             credits_[buyer] += energy
             status[i] = SETTLED
-    return -1
+
+
+@kernel
+def worth(trades: Trades) -> tuple[int, int]:
+    """Return energy [1e-6 kWh] and value [1e-6 currency] of trades, whether they can settle or not.
+
+    What is worth more than int64 counts as nothing: nobody can pay it.
+    """
+    energy, value = 0, 0
+    for i in range(trades.energy.size):
+        cost = payment(trades.energy[i], trades.price_micro[i])
+        if cost >= 0:
+            energy += trades.energy[i]
+            value += cost
+    return energy, value
 
 
 @kernel

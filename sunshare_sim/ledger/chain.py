@@ -8,7 +8,6 @@ of the slots' readings and prices (`readings_bytes`); ``header_hash = SHA-256(he
 """
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
@@ -21,7 +20,7 @@ from sunshare_sim.ledger.authorities import Authorities
 from sunshare_sim.ledger.merkle import leaf_hashes, merkle_root
 from sunshare_sim.units import IntArray
 
-Audit = Literal["trade", "block"]
+Audit = Literal["trade", "block", "none"]
 
 RECEIPT: Final = ("slot", "index", "buyer", "seller", "energy", "price_micro", "charge_micro", "status")
 RECEIPT_BYTES: Final = 8 * len(RECEIPT)
@@ -79,11 +78,11 @@ def header_bytes(block: Block) -> bytes:
     )  # fmt: skip
 
 
-def receipts_array(slot: int, trades: Trades, status: IntArray) -> IntArray:
-    """Return a slot's receipts as rows of `RECEIPT`, shape [trades, 8]; `index` counts within the slot."""
+def receipts_array(slot: int, trades: Trades, status: IntArray, *, first: int = 0) -> IntArray:
+    """Return receipts as rows of `RECEIPT`, shape [trades, 8]; `index` counts within the slot, from `first`."""
     rows = np.empty((status.size, len(RECEIPT)), dtype=np.int64)
     rows[:, 0] = slot
-    rows[:, 1] = np.arange(status.size)
+    rows[:, 1] = np.arange(first, first + status.size)
     for position, column in enumerate((*trades, status), start=2):
         rows[:, position] = column
     return rows
@@ -114,7 +113,8 @@ class Chain:
     run_id : str
         What the chain is bound to; see `genesis_hash`.
     audit : str
-        ``trade`` for a Merkle root, from which any trade can be proved; ``block`` for one digest a block.
+        ``trade`` for a Merkle root, from which any trade can be proved; ``block`` for one digest a block; ``none`` for
+        blocks without any hash, which prove nothing.
     authorities : Authorities, optional
         Who signs, in turn; without them blocks are not signed.
     """
@@ -155,9 +155,12 @@ class Chain:
                     expected=f"a multiple of {RECEIPT_BYTES}",
                 )
             )
+        place = Place(self.length, 1000 * time_s + extra_ms, slot, len(data) // RECEIPT_BYTES)
+        if self.audit == "none":
+            self.length += 1
+            return Block(*place, b"", b"", b"", b"")
         hashes = receipts_commitment(data, self.audit), sha256(readings).digest()
-        trades = len(data) // RECEIPT_BYTES
-        block = seal(Place(self.length, 1000 * time_s + extra_ms, slot, trades), self.head, *hashes)
+        block = seal(place, self.head, *hashes)
         if self.authorities is not None:
             block = sign_block(block, self.authorities)
         self.head = block.header_hash
@@ -187,35 +190,3 @@ def sign_block(block: Block, authorities: Authorities) -> Block:
         block.number, block.time_ms, block.slot, block.trades,
         block.previous_hash, block.receipts_hash, block.readings_hash, block.header_hash, signature,
     )  # fmt: skip
-
-
-class Batch(NamedTuple):
-    """Say which trades of a slot go into one block, and when it is made [ms]."""
-
-    time_ms: int
-    first: int
-    last: int
-
-
-def schedule_blocks(
-    traded_ms: int, trades: int, *, interval_ms: int = DEFAULT_INTERVAL_MS, most_trades: int = 0
-) -> Iterator[Batch]:
-    """Yield the blocks that take in trades agreed at one moment; trading does not wait for them.
-
-    A block is made at every multiple of `interval_ms`; one without trades is left out, but the first. The trades that
-    wait are taken in order, up to `most_trades` a block (0: no limit).
-
-    >>> list(schedule_blocks(1_000, 5, interval_ms=400, most_trades=2))
-    [Batch(time_ms=1200, first=0, last=2), Batch(time_ms=1600, first=2, last=4), Batch(time_ms=2000, first=4, last=5)]
-    """
-    if interval_ms < 1 or most_trades < 0:
-        got = {"interval_ms": interval_ms, "most_trades": most_trades}
-        raise LedgerError(
-            describe(
-                "not a block interval", where="settlement", got=got, expected="interval >= 1 ms, limit >= 0"
-            )
-        )
-    time_ms = (traded_ms // interval_ms + 1) * interval_ms
-    size = most_trades or max(trades, 1)
-    for number, first in enumerate(range(0, max(trades, 1), size)):
-        yield Batch(time_ms + number * interval_ms, first, min(first + size, trades))

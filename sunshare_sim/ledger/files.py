@@ -9,7 +9,7 @@ seal.json         SHA-256 of each file and the chain's head, signed by the first
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -21,9 +21,11 @@ from sunshare_sim.errors import LedgerError, describe
 from sunshare_sim.ledger.authorities import SIGNATURE_BYTES, Authorities, check_scheme
 from sunshare_sim.ledger.billing import RetailParts
 from sunshare_sim.ledger.chain import HEADER, RECEIPT, Audit, Block, Place, header_bytes
+from sunshare_sim.ledger.terms import Terms, parse_terms
 from sunshare_sim.units import IntArray
 
 FOLDER: Final = "ledger"
+FORMAT: Final = 1  # of genesis and of all it binds; raise it with any change of what is hashed
 GENESIS, SEAL, BLOCKS = "genesis.json", "seal.json", "blocks.bin"
 READINGS, PRICES, RECEIPTS = "readings.parquet", "prices.parquet", "receipts.parquet"
 SEALED: Final = (GENESIS, READINGS, PRICES, RECEIPTS, BLOCKS)
@@ -53,6 +55,8 @@ class Genesis:
         How receipts are hashed and blocks signed.
     authorities : tuple of str
         Public keys, hexadecimal; empty when blocks are not signed.
+    terms : Terms, optional
+        What the tariff asks beyond prices by slot; None, and not in the text, where it asks nothing more.
     """
 
     run: str
@@ -63,18 +67,46 @@ class Genesis:
     audit: Audit = "trade"
     signature: str = "ed25519"
     authorities: tuple[str, ...] = ()
+    terms: Terms | None = None
 
     def text(self) -> str:
         """Return the canonical JSON, which is also the chain's run id."""
-        return canonical({**self.__dict__, "parts": self.parts._asdict(), "format": 1})
+        values: dict[str, Any] = {**self.__dict__, "parts": self.parts._asdict(), "format": FORMAT}
+        terms = values.pop("terms")
+        return canonical(values if terms is None else {**values, "terms": terms._asdict()})
 
     @classmethod
     def parse(cls, text: str) -> "Genesis":
         """Return the genesis that a canonical JSON says."""
         values = json.loads(text)
-        values.pop("format")
+        if (version := values.pop("format")) != FORMAT:
+            raise ValueError(f"format {version!r} is not known; this version reads {FORMAT}")
+        terms = parse_terms(values.pop("terms")) if "terms" in values else None
         parts, authorities = RetailParts(**values.pop("parts")), tuple(values.pop("authorities"))
-        return cls(**values, parts=parts, authorities=authorities)
+        made = cls(**values, parts=parts, authorities=authorities, terms=terms)
+        made.check()
+        return made
+
+    def check(self) -> None:
+        """Check types and ranges, for the text may come from anyone.
+
+        Raises
+        ------
+        ValueError
+            Naming the first value that cannot be.
+        """
+        counts = {"households": self.households, "slots": self.slots, "funded_micro": self.funded_micro}
+        parts = {f"parts.{name}": value for name, value in self.parts._asdict().items()}
+        for name, value in (counts | parts).items():
+            if type(value) is not int or not (name in ("households", "slots")) <= value < 2**63:
+                raise ValueError(f"{name} is {value!r}")
+        if self.funded_micro * self.households >= 2**63:
+            raise ValueError(f"funded_micro is {self.funded_micro!r} for {self.households} households")
+        texts = {"run": self.run, "audit": self.audit, "signature": self.signature}
+        texts |= {f"authorities[{at}]": key for at, key in enumerate(self.authorities)}
+        for name, value in texts.items():
+            if not isinstance(value, str) or (name == "audit" and value not in ("trade", "block")):
+                raise ValueError(f"{name} is {value!r}")
 
 
 def canonical(values: dict[str, Any]) -> str:
@@ -104,14 +136,14 @@ class LedgerWriter:
         self._rows = {name: _RowWriter(folder / name, columns) for name, columns in COLUMNS.items()}
         self._head = ""
 
-    def slot(self, net: IntArray, prices: tuple[int, int], receipts: IntArray) -> None:
-        """Add a slot: metered net, shape [homes]; retail and feed-in price; rows of `chain.RECEIPT`."""
+    def slot(self, net: IntArray, prices: tuple[int, int]) -> None:
+        """Add a slot: metered net, shape [homes]; retail and feed-in price."""
         self._rows[READINGS].append(net.reshape(-1, 1).copy())
         self._rows[PRICES].append(np.array([prices], dtype=np.int64))
-        self._rows[RECEIPTS].append(receipts)
 
-    def block(self, block: Block) -> None:
-        """Add a block."""
+    def block(self, block: Block, receipts: IntArray) -> None:
+        """Add a block and its receipts, rows of `chain.RECEIPT`."""
+        self._rows[RECEIPTS].append(receipts)
         self._blocks.write(header_bytes(block) + block.signature)
         self._head = block.header_hash.hex()
 
@@ -178,18 +210,32 @@ class _RowWriter:
 
 
 class Rows:
-    """Read rows of integers from a Parquet file, in order, as many as asked for; memory stays small."""
+    """Read rows of integers from a Parquet file, in order, as many as asked for; memory stays small.
 
-    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : tuple of str
+        Its columns, in the order wanted.
+    codes : mapping, optional
+        Texts of a column, each of which is read as its position among them, and any other as -1.
+    """
+
+    def __init__(
+        self, path: Path, columns: tuple[str, ...], codes: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._path = path
+        self._codes = codes or {}
         self._left: IntArray = np.empty((0, len(columns)), dtype=np.int64)
         try:
             file = pq.ParquetFile(path)
             missing = set(columns) - set(file.schema_arrow.names)
             self._batches = file.iter_batches(batch_size=1 << 17, columns=list(columns))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise unreadable(path, error) from error
         if missing:
             raise unreadable(path, f"no column {min(missing)!r}")
@@ -206,14 +252,26 @@ class Rows:
         return rows[:count]
 
     def _next(self) -> IntArray | None:
+        import pyarrow as pa
+
         try:
             batch = next(self._batches, None)
             if batch is None:
                 return None
-            columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in self._columns]
-        except (OSError, ValueError) as error:
+            columns = [self._numbers(name, batch.column(name)) for name in self._columns]
+            if any(column.dtype.kind not in "iu" for column in columns):
+                raise unreadable(self._path, "not all numbers are whole")
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise unreadable(self._path, error) from error
         return np.stack(columns, axis=1).astype(np.int64, copy=False)
+
+    def _numbers(self, name: str, column: Any) -> Any:
+        if name not in self._codes:
+            return column.to_numpy(zero_copy_only=False)
+        column = column.dictionary_encode() if not hasattr(column, "dictionary") else column
+        known = {text: code for code, text in enumerate(self._codes[name])}
+        codes = np.array([known.get(text, -1) for text in column.dictionary.to_pylist()], dtype=np.int64)
+        return codes[column.indices.to_numpy(zero_copy_only=False)]
 
 
 def unreadable(path: Path, why: object) -> LedgerError:
@@ -241,6 +299,21 @@ def read_genesis(folder: Path) -> Genesis:
         raise unreadable(path, "not canonical JSON")
     check_scheme(genesis.signature)
     return genesis
+
+
+def check_readings(folder: Path, genesis: Genesis) -> None:
+    """Check that there is a whole number of slots of readings, before memory is taken for that many homes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / READINGS
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
+    if rows % genesis.households:
+        what, expected = "not whole slots of readings", f"a multiple of {genesis.households} rows"
+        raise LedgerError(describe(what, where=path.name, got=rows, expected=expected))
 
 
 def read_blocks(folder: Path, genesis: Genesis) -> Iterator[Block]:

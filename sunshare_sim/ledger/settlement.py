@@ -6,6 +6,7 @@ changes nothing. Energy is in 1e-6 kWh (the token's six decimals), money in 1e-6
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from sunshare_sim.errors import LedgerError, describe
 from sunshare_sim.ledger import _settlement
 from sunshare_sim.ledger._settlement import LARGEST, NO_CREDITS, NO_MONEY, SETTLED, Trades, payment
-from sunshare_sim.ledger.contract import REASONS, UNAUTHORIZED
+from sunshare_sim.ledger.contract import ADMIN_ROLE, PAUSER_ROLE, REASONS, UNAUTHORIZED
 from sunshare_sim.ledger.words import Reverted
 from sunshare_sim.units import IntArray
 
@@ -71,11 +72,16 @@ class Accounts:
         """Return the number the matching engine signs with; it only sends calls and has no balance."""
         return self.households + 4
 
+    @property
+    def admin(self) -> int:
+        """Return the number of who deployed the contract; it only sends calls and has no balance."""
+        return self.households + 5
+
     def name(self, account: int) -> str:
         """Return what an account is called in messages and tables."""
         if account < self.households:
             return f"household {account}"
-        return ("operator", "retailer", "escrow", "treasury", "oracle")[account - self.households]
+        return ("operator", "retailer", "escrow", "treasury", "oracle", "admin")[account - self.households]
 
 
 class TradeExecuted(NamedTuple):
@@ -106,6 +112,10 @@ class Ledger:
         Money that came in and went out since the start.
     minted, consumed, fed_in : int
         Energy that was verified as injected; that buyers used; that no one bought and the grid took.
+    oracle : int
+        The one sender that may settle; see `set_oracle`.
+    paused : bool
+        Whether everything but `withdraw` is stopped; see `pause`.
 
     Notes
     -----
@@ -134,19 +144,37 @@ class Ledger:
         self.funded = self.withdrawn = 0
         self.minted = self.consumed = self.fed_in = 0
         self._registered: set[int] = set()
-
-    @property
-    def oracle(self) -> int:
-        """Return the one sender that may settle."""
-        return self.accounts.oracle
+        self.oracle = self.accounts.oracle
+        self.paused = False
 
     @property
     def burnt(self) -> int:
         """Return the energy credits that no longer exist because their energy was delivered [1e-6 kWh]."""
         return self.consumed + self.fed_in
 
+    def set_oracle(self, sender: int, oracle: int) -> None:
+        """Let another sender settle from now on; the administrator only."""
+        self._check_admin(sender, ADMIN_ROLE, "set_oracle")
+        if oracle < 0:
+            raise Reverted("InvalidAccount", oracle, where="set_oracle")
+        self.oracle = oracle
+
+    def pause(self, sender: int) -> None:
+        """Stop everything but `withdraw`, which gives people back their own; the administrator only."""
+        self._check_admin(sender, PAUSER_ROLE, "pause")
+        self._check_running("pause")
+        self.paused = True
+
+    def unpause(self, sender: int) -> None:
+        """Go on; the administrator only."""
+        self._check_admin(sender, PAUSER_ROLE, "unpause")
+        if not self.paused:
+            raise Reverted("ExpectedPause", where="unpause")
+        self.paused = False
+
     def fund(self, account: int, amount: int) -> None:
         """Credit an account with money [1e-6 currency] from outside."""
+        self._check_running("fund")
         self._check_amount("fund", account, amount)
         room = LARGEST - (self.funded - self.withdrawn)
         if amount > room:
@@ -176,6 +204,7 @@ class Ledger:
             Metered surplus [1e-6 kWh], not negative, shape [households].
         """
         where = f"register_injections(slot {slot})"
+        self._check_running(where)
         self._check_homes(where, energy)
         if slot in self._registered:
             raise LedgerError(describe("readings of this slot are already registered", where=where))
@@ -215,6 +244,8 @@ class Ledger:
         """
         where = f"settle_trade({buyer} buys of {seller})"
         self._check_sender(sender, where)
+        self._check_running(where)
+        _check_whole(where, buyer, seller, energy, cost, wheeling)
         for home in (buyer, seller):
             if not 0 <= home < self.accounts.households:
                 raise LedgerError(
@@ -260,20 +291,48 @@ class Ledger:
             When a trade is malformed, with its row; nothing was changed.
         """
         self._check_sender(sender, "settle_batch")
-        _check_columns(trades)
+        self._check_running("settle_batch")
+        status = np.empty(len(trades.buyer), dtype=np.int64)
+        self._check_trades("settle_batch", trades)
+        _settlement.settle(self.cash, self.credits, trades, self.accounts.operator, status)
+        return status
+
+    def settle_all(self, sender: int, trades: Trades) -> None:
+        """Settle all trades in order, or none: the contract's ``settleBatch``.
+
+        Raises
+        ------
+        Reverted
+            ``TradeFailed`` with the row of the first trade that fails and its reason, or as `settle_batch`; nothing was
+            changed.
+        LedgerError
+            As `settle_batch`; nothing was changed.
+        """
+        self._check_sender(sender, "settle_all")
+        self._check_running("settle_all")
+        self._check_trades("settle_all", trades)
+        cash, stock = self.cash.copy(), self.credits.copy()
         status = np.empty(trades.buyer.size, dtype=np.int64)
-        wrong = _settlement.settle(self.cash, self.credits, trades, self.accounts.operator, status)
+        _settlement.settle(cash, stock, trades, self.accounts.operator, status)
+        failed = np.flatnonzero(status)
+        if failed.size:
+            row = int(failed[0])
+            raise Reverted("TradeFailed", row, REASONS[status[row]], where="settle_all")
+        self.cash[:], self.credits[:] = cash, stock
+
+    def _check_trades(self, where: str, trades: Trades) -> None:
+        _check_columns(where, trades)
+        wrong = _settlement.first_malformed(trades, self.accounts.operator)
         if wrong >= 0:
             row = {name: int(column[wrong]) for name, column in zip(trades._fields, trades, strict=True)}
             raise LedgerError(
                 describe(
                     "not a trade",
-                    where=f"settle_batch, row {wrong}",
+                    where=f"{where}, row {wrong}",
                     got=row,
                     expected=f"households {self._households()}, energy >= 1, price and charge >= 0",
                 )
             )
-        return status
 
     def deliver(self, net: IntArray) -> None:
         """End a slot: burn all households' credits, as consumed or as fed into the grid.
@@ -284,6 +343,7 @@ class Ledger:
             Metered net of the slot [1e-6 kWh], deficit positive, shape [households]. A home uses its credits up to its
             deficit; what is left of them is energy that physically went to the grid, which pays the feed-in price.
         """
+        self._check_running("deliver")
         self._check_homes("deliver", net)
         consumed, fed_in = _settlement.burn(self.credits, net)
         self.consumed += consumed
@@ -315,10 +375,19 @@ class Ledger:
         return f"0..{self.accounts.households - 1}"
 
     def _check_sender(self, sender: int, where: str) -> None:
-        if sender != self.accounts.oracle:
-            raise Reverted(UNAUTHORIZED, where=where, got=sender, expected=self.accounts.oracle)
+        if sender != self.oracle:
+            raise Reverted(UNAUTHORIZED, where=where, got=sender, expected=self.oracle)
+
+    def _check_admin(self, sender: int, role: int, where: str) -> None:
+        if sender != self.accounts.admin:
+            raise Reverted("AccessControlUnauthorizedAccount", sender, role, where=where)
+
+    def _check_running(self, where: str) -> None:
+        if self.paused:
+            raise Reverted("EnforcedPause", where=where)
 
     def _check_amount(self, where: str, account: int, amount: int) -> None:
+        _check_whole(where, account, amount)
         if not 0 <= account < len(self.accounts):
             expected = f"0..{len(self.accounts) - 1}"
             raise LedgerError(describe("unknown account", where=where, got=account, expected=expected))
@@ -337,7 +406,14 @@ class Ledger:
             )
 
 
-def _check_columns(trades: Trades) -> None:
+def _check_whole(where: str, *values: int) -> None:
+    """Refuse what is no integer, which would be cut to one."""
+    for value in values:
+        if not isinstance(value, Integral):
+            raise LedgerError(describe("not an integer", where=where, got=value))
+
+
+def _check_columns(where: str, trades: Trades) -> None:
     """Refuse floats and columns of different length, which the kernel would read past their end."""
     size = len(trades.buyer)
     for name, column in zip(trades._fields, trades, strict=True):
@@ -345,7 +421,7 @@ def _check_columns(trades: Trades) -> None:
             raise LedgerError(
                 describe(
                     "not one integer a trade",
-                    where=f"settle_batch, {name}",
+                    where=f"{where}, {name}",
                     got=(column.shape, str(column.dtype)),
                     expected=f"shape ({size},) of int64",
                 )

@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sunshare_sim.errors import LedgerError, describe
 from sunshare_sim.ledger import files
+from sunshare_sim.ledger.account import Account
 from sunshare_sim.ledger.authorities import Verifier, is_signed, load_verifier
-from sunshare_sim.ledger.billing import Accumulators, Bills, bill_slot, make_bills
+from sunshare_sim.ledger.billing import Accumulators, Bills, Settled, bill_slot, make_bills
 from sunshare_sim.ledger.chain import (
     RECEIPT,
     Block,
@@ -27,20 +28,10 @@ from sunshare_sim.ledger.chain import (
     receipts_commitment,
 )
 from sunshare_sim.ledger.files import Genesis, Sealed
-from sunshare_sim.ledger.merkle import leaf_hashes, merkle_levels, merkle_path
+from sunshare_sim.ledger.merkle import HASH_BYTES, leaf_hashes, merkle_levels, merkle_path
+from sunshare_sim.ledger.published import MANIFEST, Published, check_manifest, wrong
 from sunshare_sim.ledger.settlement import REASONS, Ledger, Trades
 from sunshare_sim.units import IntArray
-
-TRADES_TABLE: Final = "trades.parquet"
-BILLS_TABLE: Final = "bills.parquet"
-TRADE_COLUMNS: Final = (
-    "slot",
-    "buyer",
-    "seller",
-    "energy_micro_kwh",
-    "price_micro_per_kwh",
-    "charge_micro_per_kwh",
-)
 
 
 class Verified(NamedTuple):
@@ -64,7 +55,8 @@ def verify(run: Path, *, head: str | None = None) -> Verified:
     Parameters
     ----------
     run : Path
-        Folder of the run, with its folder `ledger/`. Tables of trades and bills beside it must say the same.
+        Folder of the run, with its folder `ledger/`. The manifest and the tables of trades, blocks, slots and bills
+        beside it, where there are any, must say the same.
     head : str, optional
         Hash of the last block as published elsewhere, hexadecimal: whoever may rewrite all of a folder can make it
         whole again, but not with the same head.
@@ -76,34 +68,35 @@ def verify(run: Path, *, head: str | None = None) -> Verified:
     """
     folder = run / files.FOLDER
     genesis = check_seal(folder)
+    files.check_readings(folder, genesis)
     replay = Replay(genesis)
     verifiers = _verifiers(genesis)
-    table = files.Rows(run / TRADES_TABLE, TRADE_COLUMNS) if (run / TRADES_TABLE).exists() else None
+    listed_head = check_manifest(run, genesis)
+    published = Published(run)
     previous = genesis_hash(genesis.text())
     for number, sealed in enumerate(files.read_sealed(folder, genesis)):
         check_block(sealed, number, previous, genesis)
         check_signature(sealed.block, verifiers)
         replay.take(sealed)
-        if table is not None:
-            _check_trades(table, sealed)
+        published.check_block(sealed)
         previous = sealed.block.header_hash
         replay.blocks += 1
     replay.end()
     sealed_head = json.loads(files.read_text(folder / files.SEAL))["head"]
-    for what, expected in ((files.SEAL, sealed_head), ("published head", head)):
+    for what, expected in ((files.SEAL, sealed_head), (MANIFEST, listed_head), ("published head", head)):
         if expected is not None and replay.blocks and expected != previous.hex():
-            raise _wrong("the chain ends elsewhere", what, previous.hex(), expected)
-    if table is not None and len(table.take(1)):
-        raise _wrong("more trades than receipts", TRADES_TABLE, None, None)
-    bills = make_bills(replay.sums, genesis.parts)
-    if (run / BILLS_TABLE).exists():
-        _check_bills(run / BILLS_TABLE, bills)
+            raise wrong("the chain ends elsewhere", what, previous.hex(), expected)
+    bills = make_bills(replay.sums, genesis.parts, replay.account)
+    published.check_end(replay.settled, bills)
     return replay.verified(previous.hex(), bills)
 
 
 def check_seal(folder: Path) -> Genesis:
     """Check that the folder is whole: each file as sealed, the seal as signed; return the genesis."""
     path = folder / files.SEAL
+    if not folder.is_dir():
+        hint = "a run with `settlement.audit: none` has no ledger to check"
+        raise LedgerError(describe("no such folder", where=f"{folder.name}/ of {folder.parent}", hint=hint))
     text = files.read_text(path)
     try:
         seal = json.loads(text)
@@ -112,25 +105,33 @@ def check_seal(folder: Path) -> Genesis:
     except (ValueError, TypeError, KeyError) as error:
         raise files.unreadable(path, error) from error
     if names != set(files.SEALED):
-        raise _wrong("does not seal the right files", files.SEAL, sorted(names), sorted(files.SEALED))
+        raise wrong("does not seal the right files", files.SEAL, sorted(names), sorted(files.SEALED))
     if files.canonical({**content, "signature": signature}) != text:
         raise files.unreadable(path, "not canonical JSON")
     for name in files.SEALED:
-        try:
-            found = files.hash_of(folder / name)
-        except OSError as error:
-            raise files.unreadable(folder / name, error) from error
-        if found != content["files"][name]:
-            # Which of the two was changed? The seal, if its signature holds for the file as it is.
-            genesis = _try_genesis(folder)
-            as_found = {**content, "files": {**content["files"], name: found}}
-            if genesis is not None and _seal_holds(genesis, as_found, signature):
-                raise _wrong(f"the hash of {name} is wrong", files.SEAL, content["files"][name], found)
-            raise _wrong("is not the file that was sealed", name, found, content["files"][name])
+        _check_file(folder, name, content, signature)
+    for each in sorted(folder.iterdir()):
+        if each.name not in (*files.SEALED, files.SEAL):
+            raise wrong("is not sealed and does not belong here", each.name, None, sorted(files.SEALED))
     genesis = files.read_genesis(folder)
     if not _seal_holds(genesis, content, signature):
-        raise _wrong("signature does not hold", files.SEAL, None, None)
+        raise wrong("signature does not hold", files.SEAL, None, None)
     return genesis
+
+
+def _check_file(folder: Path, name: str, content: dict[str, Any], signature: str) -> None:
+    """Check that a file is the one that was sealed."""
+    try:
+        found = files.hash_of(folder / name)
+    except OSError as error:
+        raise files.unreadable(folder / name, error) from error
+    if found != content["files"][name]:
+        # Which of the two was changed? The seal, if its signature holds for the file as it is.
+        genesis = _try_genesis(folder)
+        as_found = {**content, "files": {**content["files"], name: found}}
+        if genesis is not None and _seal_holds(genesis, as_found, signature):
+            raise wrong(f"the hash of {name} is wrong", files.SEAL, content["files"][name], found)
+        raise wrong("is not the file that was sealed", name, found, content["files"][name])
 
 
 def _try_genesis(folder: Path) -> Genesis | None:
@@ -164,22 +165,22 @@ def check_block(sealed: Sealed, number: int, previous: bytes, genesis: Genesis) 
     """Check that a block stands where it should and seals what lies beside it."""
     block, where = sealed.block, f"{files.BLOCKS}, block {number}"
     if block.number != number:
-        raise _wrong("number is wrong", where, block.number, number)
+        raise wrong("number is wrong", where, block.number, number)
     if block.previous_hash != previous:
-        raise _wrong("previous_hash is wrong", where, block.previous_hash.hex(), previous.hex())
+        raise wrong("previous_hash is wrong", where, block.previous_hash.hex(), previous.hex())
     if block.trades != len(sealed.receipts):
-        raise _wrong(
+        raise wrong(
             "receipts are missing", f"{files.RECEIPTS}, block {number}", len(sealed.receipts), block.trades
         )
     found = receipts_commitment(receipts_bytes(sealed.receipts), genesis.audit)
     if found != block.receipts_hash:
         where = f"{files.RECEIPTS}, block {number}"
-        raise _wrong("receipts_hash is wrong", where, found.hex(), block.receipts_hash.hex())
+        raise wrong("receipts_hash is wrong", where, found.hex(), block.receipts_hash.hex())
     slots = zip(sealed.net, sealed.prices, strict=False)
     read = b"".join(readings_bytes(net, int(prices[0]), int(prices[1])) for net, prices in slots)
     if sha256(read).digest() != block.readings_hash:
         where = f"{files.READINGS} or {files.PRICES}, block {number}"
-        raise _wrong("readings_hash is wrong", where, sha256(read).hexdigest(), block.readings_hash.hex())
+        raise wrong("readings_hash is wrong", where, sha256(read).hexdigest(), block.readings_hash.hex())
 
 
 def check_signature(block: Block, verifiers: list[Verifier]) -> None:
@@ -187,7 +188,7 @@ def check_signature(block: Block, verifiers: list[Verifier]) -> None:
     if verifiers:
         turn = block.number % len(verifiers)
         if not is_signed(verifiers[turn], block.signature, header_bytes(block)):
-            raise _wrong(
+            raise wrong(
                 f"not signed by authority {turn}", f"{files.BLOCKS}, block {block.number}", None, None
             )
 
@@ -223,10 +224,12 @@ class Replay:
 
     def __init__(self, genesis: Genesis, *, watch: int | None = None) -> None:
         self.lines: list[Line] = []
+        self.settled: list[Settled] = []  # sums of each slot
         self._watch = watch
         self._before = (0,) * len(Accumulators._fields)
         self.ledger = Ledger(genesis.households)
         self.sums = Accumulators.zeros(genesis.households)
+        self.account = Account(genesis.terms, genesis.households) if genesis.terms else None
         self.slot = -1
         self.slots = genesis.slots
         self.blocks = self.trades = self.failed = 0
@@ -247,16 +250,16 @@ class Replay:
             for net, prices in zip(sealed.net, sealed.prices, strict=True)
         )
         if self.slot + len(self._ahead) != sealed.block.slot:
-            raise _wrong(
+            raise wrong(
                 "slot is wrong", f"{files.BLOCKS}, block {sealed.block.number}", sealed.block.slot, None
             )
         if not len(rows):
             return
         slots, first = np.unique(rows[:, 0], return_index=True)
         if np.diff(rows[:, 0]).min(initial=0) < 0 or slots[0] < self.slot:
-            raise _wrong("receipts are not in order of slots", where, None, None)
+            raise wrong("receipts are not in order of slots", where, None, None)
         if slots[-1] > sealed.block.slot:
-            raise _wrong("receipts of a later slot", where, int(slots[-1]), sealed.block.slot)
+            raise wrong("receipts of a later slot", where, int(slots[-1]), sealed.block.slot)
         for slot, start, stop in zip(slots, first, [*first[1:], len(rows)], strict=True):
             while self.slot < slot:
                 self._begin()
@@ -268,7 +271,7 @@ class Replay:
             self._begin()
         self._finish_slot()
         if self.slot != self.slots - 1:
-            raise _wrong("blocks are missing at the end", files.BLOCKS, f"{self.slot + 1} slots", self.slots)
+            raise wrong("blocks are missing at the end", files.BLOCKS, f"{self.slot + 1} slots", self.slots)
 
     def verified(self, head: str, bills: Bills) -> Verified:
         """Return what was proved."""
@@ -290,21 +293,21 @@ class Replay:
         if not len(rows):
             return
         if self.slot < 0:
-            raise _wrong("receipts before the first slot", where, None, None)
+            raise wrong("receipts before the first slot", where, None, None)
         expected = np.arange(self._index, self._index + len(rows))
         self._index += len(rows)
         status = self.ledger.settle_batch(self.ledger.oracle, as_trades(rows))
         for what, got, want in (("index", rows[:, 1], expected), ("status", rows[:, 7], status)):
-            wrong = np.flatnonzero(got != want)
-            if wrong.size:
-                at = int(wrong[0])
+            differs = np.flatnonzero(got != want)
+            if differs.size:
+                at = int(differs[0])
                 place = f"{where}, slot {self.slot}, trade {int(rows[at, 1])}"
                 shown = (
                     [REASONS[int(v)] or "settled" for v in (want[at],)]
                     if what == "status"
                     else [int(want[at])]
                 )
-                raise _wrong(f"{what} is not what the rules give", place, int(got[at]), shown[0])
+                raise wrong(f"{what} is not what the rules give", place, int(got[at]), shown[0])
         self._rows.append(rows)
         self.trades += len(rows)
         self.failed += int(np.count_nonzero(status))
@@ -314,7 +317,11 @@ class Replay:
             return
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(RECEIPT)), dtype=np.int64)
         self._rows.clear()
-        bill_slot(self.sums, self._net, as_trades(rows), np.ascontiguousarray(rows[:, 7]), self._prices)
+        status = np.ascontiguousarray(rows[:, 7])
+        trades = as_trades(rows)
+        self.settled.append(bill_slot(self.sums, self._net, trades, status, self._prices))
+        if self.account is not None:
+            self.account.take(self.sums, self._net, trades, status)
         self.ledger.deliver(self._net)
         self.ledger.check_conservation()
         if self._watch is not None:
@@ -338,35 +345,6 @@ class Replay:
 def as_trades(rows: IntArray) -> Trades:
     """Return receipts as trades."""
     return Trades(*np.ascontiguousarray(rows[:, 2:7].T))
-
-
-def _check_trades(table: files.Rows, sealed: Sealed) -> None:
-    """Compare the published table of trades with a block's receipts."""
-    rows = table.take(len(sealed.receipts))
-    expected = sealed.receipts[:, [0, 2, 3, 4, 5, 6]]
-    if rows.shape != expected.shape or (rows != expected).any():
-        raise _wrong(
-            "differs from the receipts", f"{TRADES_TABLE}, trades of block {sealed.block.number}", None, None
-        )
-
-
-def _check_bills(path: Path, bills: Bills) -> None:
-    """Compare the published bills with those that follow from the chain."""
-    columns = {f"{name.removesuffix('_energy')}_micro_kwh" if name.endswith("_energy") else f"{name}_micro": values
-               for name, values in bills._asdict().items()}  # fmt: skip
-    rows = files.Rows(path, tuple(columns)).take(bills.total.size + 1)
-    if len(rows) != bills.total.size:
-        raise _wrong("not one row a household", BILLS_TABLE, len(rows), bills.total.size)
-    for at, (name, values) in enumerate(columns.items()):
-        wrong = np.flatnonzero(rows[:, at] != values)
-        if wrong.size:
-            home = int(wrong[0])
-            where = f"{BILLS_TABLE}, household {home}, {name}"
-            raise _wrong("does not follow from the chain", where, int(rows[home, at]), int(values[home]))
-
-
-def _wrong(what: str, where: str, got: object, expected: object) -> LedgerError:
-    return LedgerError(describe(what, where=where, got=got, expected=expected))
 
 
 def household_bill(run: Path, household: int) -> list[Line]:
@@ -395,7 +373,7 @@ def trade_proofs(run: Path, household: int) -> Iterator[dict[str, Any]]:
     genesis = files.read_genesis(folder)
     _check_household(genesis, household)
     if genesis.audit != "trade":
-        raise _wrong("no proof of single trades", "settlement.audit", genesis.audit, "trade")
+        raise wrong("no proof of single trades", "settlement.audit", genesis.audit, "trade")
     for sealed in files.read_sealed(folder, genesis):
         rows = np.flatnonzero((sealed.receipts[:, 2:4] == household).any(axis=1))
         if not rows.size:
@@ -405,6 +383,7 @@ def trade_proofs(run: Path, household: int) -> Iterator[dict[str, Any]]:
             yield {
                 "receipt": dict(zip(RECEIPT, sealed.receipts[row].tolist(), strict=True)),
                 "receipt_bytes": receipts_bytes(sealed.receipts[row]).hex(),
+                "leaf": levels[0][HASH_BYTES * row : HASH_BYTES * (row + 1)].hex(),
                 "path": [(side, sibling.hex()) for side, sibling in merkle_path(levels, row)],
                 "header": header_bytes(sealed.block).hex(),
                 "header_hash": sealed.block.header_hash.hex(),
@@ -414,4 +393,4 @@ def trade_proofs(run: Path, household: int) -> Iterator[dict[str, Any]]:
 
 def _check_household(genesis: Genesis, household: int) -> None:
     if not 0 <= household < genesis.households:
-        raise _wrong("unknown household", "verify", household, f"0..{genesis.households - 1}")
+        raise wrong("unknown household", "verify", household, f"0..{genesis.households - 1}")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINUS: Final = "\N{MINUS SIGN}"
+NONE: Final = "\N{EN DASH}"
+NUMBER: Final = re.compile(rf"{NONE}|{MINUS}?[\d,]+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Table:
     header : tuple of str
         Heads of the columns, with units.
     rows : tuple of tuple of str
-        Cells; the first of each row names it.
+        Cells; the first of each row names it. A row of one cell alone names the rows below it.
     csv : str
         The same and, where there are more, all rows, with all digits.
     """
@@ -53,9 +56,10 @@ class Table:
     csv: str
 
     @property
-    def is_text(self) -> bool:
-        """Return whether no cell beside the first column is a number."""
-        return not any(cell[:1].isdigit() or cell[:1] == MINUS for row in self.rows for cell in row[1:])
+    def words(self) -> tuple[bool, ...]:
+        """Return which columns hold words, not numbers; the first always does."""
+        cells = list(zip(*(row for row in self.rows if len(row) > 1), strict=True)) or [()] * len(self.header)
+        return (True, *(not all(NUMBER.fullmatch(cell) for cell in column) for column in cells[1:]))
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def number(value: Any, digits: int = 2) -> str:
     if isinstance(value, (int, np.integer)):
         return f"{value:,}".replace("-", MINUS)
     if not np.isfinite(value):
-        return "\N{EN DASH}"
+        return NONE
     text = f"{value:,.{digits}f}"
     is_nothing = not text.strip("-0.,")
     return text.lstrip("-") if is_nothing else text.replace("-", MINUS)

@@ -75,15 +75,22 @@ def _block(block: Block) -> str:
 
 def _table(table: Table) -> str:
     count = len(table.header)
-    numbers = "left" if table.is_text else "right"
+    sides = ", ".join("left" if word else "right" for word in table.words)
     columns = ", ".join(["auto" if count > 3 else "1fr"] * count)
     head = ", ".join(f"strong({_text(cell)})" for cell in table.header)
-    body = ",\n  ".join(_text(cell) for row in table.rows for cell in row)
+    body = ",\n  ".join(_row(row, count) for row in table.rows)
     return (
-        f"#figure(table(columns: ({columns},), align: (x, _) => if x == 0 {{ left }} else {{ {numbers} }}, "
+        f"#figure(table(columns: ({columns},), align: ({sides},), "
         f"stroke: (x, y) => (bottom: .4pt + luma(200)), inset: 3pt,\n  table.header({head}),\n  {body}\n), "
         f"caption: {_text(table.caption)})\n"
     )
+
+
+def _row(cells: tuple[str, ...], count: int) -> str:
+    """Return a row's cells; a lone one goes across all columns and stays with the next row."""
+    if len(cells) == 1 < count:
+        return f"table.cell(colspan: {count}, breakable: false, strong({_text(cells[0])}))"
+    return ", ".join(map(_text, cells))
 
 
 def _text(text: str) -> str:

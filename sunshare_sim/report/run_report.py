@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 FAIRNESS: Final = ("gini_bill", "gini_saving", "jain_saving", "losing_share", "cross_subsidy")
 OPERATOR: Final = ("operator_revenue", "cost_recovery")
-GRID: Final = ("peak_import_kw", "peak_export_kw", "losses_kwh", "curtailed_kwh", "unserved_kwh",
-               "voltage_violation_share", "line_loading_max", "transformer_loading_max")  # fmt: skip
+GRID: Final = ("peak_import_kw", "peak_export_kw", "voltage_min_pu", "voltage_max_pu", "voltage_violation_share",
+               "buses_failed", "line_loading_max", "transformer_loading_max", "overloaded_hours", "losses_kwh",
+               "loss_share", "curtailed_kwh", "curtailed_share", "curtailment_cost", "deferred_kwh", "refused_kwh",
+               "unserved_kwh")  # fmt: skip
 ENERGY: Final = ("consumption_kwh", "solar_kwh", "traded_kwh", "self_sufficiency", "self_consumption", "local_share",
                  "ev_shortfall_kwh", "emissions_kg")  # fmt: skip
 MARKET: Final = ("trades", "failed_trades", "traded_slots", "mean_local_price", "mean_local_price_paid",
@@ -138,7 +140,7 @@ def _components(run: Run) -> Table:
     import pandas as pd
 
     bills, currency = run.bills, run.scenario.tariff.currency
-    ends = {"total", "counterfactual_total", "saving"}
+    ends = {"total", "counterfactual_total", "saving", "counterfactual_network"}
     money = [column for column in bills.columns if column != "household" and not column.endswith("_kwh")]
     parts = [name for name in money if name not in ends and bills[name].any()]
     wanted = [*parts, "total", "counterfactual_total", "saving"]

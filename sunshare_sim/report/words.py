@@ -1,6 +1,6 @@
 """A scenario in words: sentences made from its keys, so that they cannot say anything else than what was run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sunshare_sim.scenario.base import Lognormal, Uniform
@@ -40,6 +40,23 @@ def sentences(scenario: Scenario, households: int) -> Iterator[str]:
 def counted(count: int, noun: str) -> str:
     """Return a number and its noun: 1 home, 2 homes."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def numbers_text(numbers: Iterable[int]) -> str:
+    """Return whole numbers in words, those that follow each other as a span.
+
+    >>> numbers_text([1, 2, 3, 7, 9, 10])
+    '1 to 3, 7, 9, 10'
+    """
+    spans: list[list[int]] = []
+    for each in numbers:
+        if spans and spans[-1][-1] + 1 == each:
+            spans[-1].append(each)
+        else:
+            spans.append([each])
+    return ", ".join(
+        f"{span[0]} to {span[-1]}" if len(span) > 2 else ", ".join(map(str, span)) for span in spans
+    )
 
 
 def law(draw: Any, unit: str) -> str:

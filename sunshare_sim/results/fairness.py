@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUPINGS: Final = ("group", "kind", "income", "strategy", "zone")
+OPERATORS: Final = ("network", "network_fixed", "capacity", "export_charge", "wheeling")
 
 
 def gini(values: FloatArray) -> float:
@@ -43,19 +44,33 @@ def jain(values: FloatArray) -> float:
     return ratio(float(x.sum()) ** 2, x.size * float((x**2).sum()))
 
 
+def paid_to_operator(bills: Columns) -> FloatArray:
+    """Return what each home pays the network operator, before tax [currency], shape [homes].
+
+    network + network_fixed + capacity + export_charge + wheeling; a run of an earlier version has only the first and
+    the last.
+    """
+    return np.sum([array(bills, name) for name in OPERATORS if name in bills], axis=0, dtype=np.float64)
+
+
+def operator_revenue(bills: Columns) -> float:
+    """Return what the network operator gets from all homes, before tax."""
+    return sum((total(bills, name) for name in OPERATORS if name in bills), 0.0)
+
+
 def cost_recovery(bills: Columns) -> float:
     """Return what the network operator gets over what it would get without local market.
 
-    sum(network + wheeling) / sum(counterfactual_network). The cost of the wires does not fall because neighbours
+    sum(paid to the operator) / sum(counterfactual_network). The cost of the wires does not fall because neighbours
     trade, so what is missing to 1 is missing in the operator's allowed revenue.
     """
-    return ratio(total(bills, "network") + total(bills, "wheeling"), total(bills, "counterfactual_network"))
+    return ratio(operator_revenue(bills), total(bills, "counterfactual_network"))
 
 
 def cross_subsidy(bills: Columns) -> float:
     """Return what homes that do not trade would have to pay for those that do [currency].
 
-    The operator's missing revenue, (counterfactual_network - network - wheeling), spread over all homes in proportion
+    The operator's missing revenue, counterfactual_network less what it gets, spread over all homes in proportion
     to the network charges they still pay, times the share of those who neither bought nor sold. Negative: they gain.
 
     References
@@ -63,7 +78,7 @@ def cross_subsidy(bills: Columns) -> float:
     Simshauser, P. (2016), Distribution network prices and solar PV: resolving rate instability and wealth transfers
     through demand tariffs, Energy Economics 54, 108-122, doi:10.1016/j.eneco.2015.11.011.
     """
-    paid = array(bills, "network") + array(bills, "wheeling")
+    paid = paid_to_operator(bills)
     missing = total(bills, "counterfactual_network") - float(paid.sum())
     outside = (array(bills, "bought_kwh") == 0) & (array(bills, "sold_kwh") == 0)
     return missing * ratio(float(paid[outside].sum()), float(paid.sum()))

@@ -1,10 +1,12 @@
-"""The map of a feeder: zones in colour, homes by number, and the devices that stand in them."""
+"""The map of a feeder: zones, voltages or loadings in colour, homes by number, and the devices that stand in them."""
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from sunshare_sim.errors import ResultError, describe, did_you_mean
 from sunshare_sim.results import style
+from sunshare_sim.results.network_figures import needs_power_flow
 from sunshare_sim.results.shown import Shown
 from sunshare_sim.results.style import blank, headline, look
 from sunshare_sim.units import FloatArray, IntArray
@@ -37,19 +39,34 @@ class Tree(NamedTuple):
     homes: IntArray
 
 
-def feeder_map(run: Shown) -> "Figure":
-    """Draw buses and lines by zone, the homes on each bus, and where solar systems, batteries and EVs are."""
-    tree = _tree(run.buses, run.lines)
+def feeder_map(run: Shown, by: str = "zone") -> "Figure":
+    """Draw buses and lines, the homes on each bus, and where solar systems, batteries and EVs are.
+
+    Parameters
+    ----------
+    run : Shown
+        The run.
+    by : {"zone", "voltage", "loading"}
+        What the colours mean: the zone; the voltage of each bus that was furthest from nominal; the highest loading of
+        each line and transformer. The last two need a run with `network.power_flow`.
+
+    Raises
+    ------
+    ResultError
+        When the run had no power flow, or `by` is unknown.
+    """
+    tree, shades = _tree(run.buses, run.lines), _shades(run, by)
     with look():
         figure, axes = blank(4.8)
-        _draw_lines(axes, tree)
-        _draw_buses(axes, tree)
+        _draw_lines(axes, tree, shades)
+        _draw_buses(axes, tree, shades)
         zones = len(np.unique(tree.zone[tree.zone >= 0]))
         where = f"{len(run.households)} homes on {np.count_nonzero(tree.homes)} buses"
         axes.axis("off")
         axes.margins(0.07, 0.07)
         axes.set_aspect(_aspect(tree), adjustable="datalim")
-        headline(axes, f"The feeder: {where}, {zones} zone{'s' if zones != 1 else ''}", legend_rows=1)
+        title = f"The feeder: {where}, {zones} zone{'s' if zones != 1 else ''}" if shades is None else shades.title
+        headline(axes, title, legend_rows=1)
         figure.draw_without_rendering()  # from here on a point's place on the page is known
         axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim(), aspect="auto")
         pixels = axes.transData.transform(np.column_stack([tree.x, tree.y]))
@@ -57,6 +74,58 @@ def feeder_map(run: Shown) -> "Figure":
         _write_names(axes, tree, pixels, marks)
         headline(axes, axes.get_title(loc="left"))
     return figure
+
+
+class Shades(NamedTuple):
+    """Hold what colours a map: values of buses, or of the lines that feed them, NaN for none; shape [buses] each."""
+
+    title: str
+    label: str
+    bus: FloatArray
+    line: FloatArray
+    bounds: tuple[float, float]
+    colours: str
+
+    def rgba(self, values: FloatArray) -> Any:
+        """Return a colour for each value, grey where there is none, shape [values, 4]."""
+        from matplotlib.colors import to_rgba
+
+        scale = self.mappable()
+        return np.where(np.isnan(values)[:, None], to_rgba(style.PALE), scale.to_rgba(np.nan_to_num(values)))
+
+    def mappable(self) -> Any:
+        """Return the scale, for a colour bar."""
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        return ScalarMappable(Normalize(*self.bounds), self.colours)
+
+
+def _shades(run: Shown, by: str) -> Shades | None:
+    """Return what colours the map; None for zones."""
+    buses, lines = run.buses, run.lines
+    none = np.full(len(buses), np.nan)
+    if by == "zone":
+        return None
+    if by == "voltage":
+        low, high = buses["voltage_min_pu"].to_numpy(), buses["voltage_max_pu"].to_numpy()
+        needs_power_flow(low, "feeder_map")
+        furthest = np.where(np.abs(high - 1) > np.abs(low - 1), high, low)
+        reach = max(0.02, float(np.nanmax(np.abs(furthest - 1))))
+        title = f"Voltages of the feeder: {np.nanmin(low):.3f} to {np.nanmax(high):.3f} p.u."
+        return Shades(title, "voltage furthest from nominal [p.u.]", furthest, none, (1 - reach, 1 + reach), "RdBu_r")
+    if by == "loading":
+        loading, fed = lines["loading_max"].to_numpy(), none.copy()
+        needs_power_flow(loading, "feeder_map")
+        fed[lines["to_bus"].to_numpy()] = 100 * loading
+        highest = 100 * float(np.nanmax(loading))
+        title = f"Loading of the feeder: up to {highest:.0f} % of a rating"
+        return Shades(title, "highest loading [%]", none, fed, (0.0, max(100.0, highest)), "cividis_r")
+    known = ("zone", "voltage", "loading")
+    hint = did_you_mean(by, known)
+    raise ResultError(
+        describe("no such colouring", where="feeder_map", got=by, expected=", ".join(known), hint=hint)
+    )
 
 
 def _tree(buses: "pd.DataFrame", lines: "pd.DataFrame") -> Tree:
@@ -125,21 +194,25 @@ def _colour(zone: int) -> str:
     return style.BLACK if zone < 0 else ZONE_COLOURS[zone % len(ZONE_COLOURS)]
 
 
-def _draw_lines(axes: "Axes", tree: Tree) -> None:
+def _draw_lines(axes: "Axes", tree: Tree, shades: Shades | None) -> None:
     from matplotlib.collections import LineCollection
 
     child = np.flatnonzero(tree.parent >= 0)
     ends = np.column_stack([tree.parent[child], child])
     segments = np.stack([tree.x[ends], tree.y[ends]], axis=-1)
-    colours = [_colour(zone) for zone in tree.zone[child]]
+    colours: Any = [_colour(zone) for zone in tree.zone[child]]
+    width = 1.5
+    if shades is not None:
+        colours, width = shades.rgba(shades.line[child]), 3.0
+        axes.figure.colorbar(shades.mappable(), ax=axes, label=shades.label, shrink=0.8)
     axes.add_collection(
-        LineCollection(list(segments), colors=colours, linewidths=1.5 * _shrink(tree) ** 0.5, zorder=1)
+        LineCollection(list(segments), colors=colours, linewidths=width * _shrink(tree) ** 0.5, zorder=1)
     )
 
 
-def _draw_buses(axes: "Axes", tree: Tree) -> None:
+def _draw_buses(axes: "Axes", tree: Tree, shades: Shades | None) -> None:
     size = _shrink(tree) * np.where(tree.homes > 0, 12 + 10 * np.sqrt(tree.homes), 4)
-    colours = [_colour(zone) for zone in tree.zone]
+    colours: Any = [_colour(zone) for zone in tree.zone] if shades is None else shades.rgba(shades.bus)
     axes.scatter(
         tree.x, tree.y, s=size, c=colours, edgecolors=style.BLACK, linewidths=0.4 * _shrink(tree), zorder=2
     )

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from sunshare_sim.results import style
+from sunshare_sim.results.columns import ratio
+from sunshare_sim.results.device_figures import WithPanels, battery_day, ev_day
+from sunshare_sim.results.event_figures import WithEvents, island_event
 from sunshare_sim.results.feeder_map import feeder_map
 from sunshare_sim.results.kpis import (
     consumption_kwh,
     home_self_consumption,
     home_self_sufficiency,
     mean_local_price,
-    ratio,
 )
+from sunshare_sim.results.market_figures import depth, quotes
+from sunshare_sim.results.network_figures import loading_duration
+from sunshare_sim.results.shape_figures import bills, duration, heat_map
 from sunshare_sim.results.shown import Shown
 from sunshare_sim.results.style import blank, calendar, headline, look
 from sunshare_sim.units import MICRO, FloatArray
@@ -142,9 +147,45 @@ class Figures:
         """Return each home's saving, sorted within its class."""
         return savings(self._run)
 
-    def feeder_map(self) -> "Figure":
-        """Return the feeder with its zones, homes and devices."""
-        return feeder_map(self._run)
+    def feeder_map(self, by: str = "zone") -> "Figure":
+        """Return the feeder with its homes and devices, coloured by "zone", "voltage" or "loading"."""
+        return feeder_map(self._run, by)
+
+    def loading_duration(self) -> "Figure":
+        """Return for how long loadings and voltages are above each value; needs `network.power_flow`."""
+        return loading_duration(self._run)
+
+    def bills(self) -> "Figure":
+        """Return how bills are spread over the homes, with the local market and without."""
+        return bills(self._run)
+
+    def duration(self) -> "Figure":
+        """Return for how long the power at the feeder's head is above each value."""
+        return duration(self._run)
+
+    def heat_map(self, column: str = "net_import_kwh") -> "Figure":
+        """Return one of the slots' energies by day and local hour."""
+        return heat_map(self._run, column)
+
+    def depth(self, slot: int | None = None) -> "Figure":
+        """Return what a slot's orders bid and asked for at every price; needs `results.orders`."""
+        return depth(self._run, slot)
+
+    def quotes(self) -> "Figure":
+        """Return the best bid and ask left in each slot beside the trades' prices; needs `results.quotes`."""
+        return quotes(self._run)
+
+    def battery_day(self, home: int | None = None, day: int | None = None) -> "Figure":
+        """Return what one home's battery does in a day; needs panels."""
+        return battery_day(cast("WithPanels", self._run), home, day)
+
+    def ev_day(self, home: int | None = None, day: int | None = None) -> "Figure":
+        """Return when one home's cars charge and give in a day; needs panels."""
+        return ev_day(cast("WithPanels", self._run), home, day)
+
+    def island_event(self, number: int = 0) -> "Figure":
+        """Return what an island (or outage) served and shed, and what its batteries held; needs `events`."""
+        return island_event(cast("WithEvents", self._run), number)
 
 
 def save_figures(run: Shown, folder: Path) -> list[Path]:

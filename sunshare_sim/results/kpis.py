@@ -1,7 +1,8 @@
 """Key figures of a run: tables in, numbers out, each with its formula.
 
-Net import of a slot is deficit minus surplus, summed over the homes: what flows at the head of the feeder whether
-or not a market is held. So a key figure of energy does not depend on who trades with whom, only on what homes do.
+Net import of a slot is deficit minus surplus, summed over the homes, and losses: what flows at the head of the
+feeder whether or not a market is held. So a key figure of energy does not depend on who trades with whom, only on what
+homes do.
 The usual definitions of self-consumption and self-sufficiency are those of Luthander et al. 2015
 (doi:10.1016/j.apenergy.2014.12.028), taken here for the community as a whole and for its homes alone.
 """
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sunshare_sim.results import fairness, markets
+from sunshare_sim.results import fairness, markets, wires
 from sunshare_sim.results.columns import Columns, array, ratio, total
+from sunshare_sim.results.emissions import emissions_kg
 from sunshare_sim.units import FloatArray
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Kpi(NamedTuple):
 
 def net_import_kwh(slots: Columns) -> FloatArray:
     """Return what flows into the community at the feeder's head in each slot [kWh]; negative = out of it."""
-    net: FloatArray = array(slots, "deficit_kwh") - array(slots, "surplus_kwh")
+    net: FloatArray = array(slots, "deficit_kwh") - array(slots, "surplus_kwh") + array(slots, "losses_kwh")
     return net
 
 
@@ -89,8 +91,11 @@ def peak_export_kw(slots: Columns, *, hours: float) -> float:
 
 
 def operator_revenue(bills: Columns) -> float:
-    """Return what the network operator gets, before tax: sum(network + wheeling)."""
-    return total(bills, "network") + total(bills, "wheeling")
+    """Return what the network operator gets, before tax.
+
+    sum(network + network_fixed + capacity + export_charge + wheeling).
+    """
+    return fairness.operator_revenue(bills)
 
 
 def total_saving(bills: Columns) -> float:
@@ -115,7 +120,9 @@ def saving_mean(bills: Columns) -> float:
     return ratio(total_saving(bills), len(array(bills, "saving")))
 
 
-def key_figures(tables: Mapping[str, Columns], *, hours: float) -> Iterator[Kpi]:
+def key_figures(
+    tables: Mapping[str, Columns], *, hours: float, grid_kg_per_kwh: FloatArray | float = np.nan
+) -> Iterator[Kpi]:
     """Yield every key figure of a run, in the order of the report.
 
     Parameters
@@ -124,9 +131,15 @@ def key_figures(tables: Mapping[str, Columns], *, hours: float) -> Iterator[Kpi]
         slots, bills, households, buses and lines as a `Run` shows them; quotes where they were kept.
     hours : float
         Length of a slot [h].
+    grid_kg_per_kwh : array or float
+        Emissions of a kWh from the grid [kg CO2], one or one a slot.
     """
     slots, bills = tables["slots"], tables["bills"]
     yield from _energy_figures(slots, tables["households"], hours)
+    emitted = emissions_kg(net_import_kwh(slots), grid_kg_per_kwh)
+    yield Kpi("emissions_kg", emitted, "kg", "CO2 of the energy that came from outside the community")
+    if wires.was_computed(tables["lines"]):
+        yield from _wire_figures(slots, tables["buses"], tables["lines"])
     yield from _money_figures(slots, bills)
     yield from _fairness_figures(bills)
     yield from _market_figures(slots, bills, tables.get("quotes"))
@@ -155,6 +168,28 @@ def _energy_figures(slots: Columns, households: Columns, hours: float) -> Iterat
     yield Kpi("peak_export_kw", peak_export_kw(slots, hours=hours), "kW", "highest mean power out, one slot")
     shortfall = total(households, "ev_shortfall_kwh")
     yield Kpi("ev_shortfall_kwh", shortfall, "kWh", "energy EVs asked for but left without")
+    unserved = total(slots, "unserved_kwh")
+    yield Kpi("unserved_kwh", unserved, "kWh", "load that was shed or left without supply")
+
+
+def _wire_figures(slots: Columns, buses: Columns, lines: Columns) -> Iterator[Kpi]:
+    yield Kpi("losses_kwh", total(slots, "losses_kwh"), "kWh", "energy lost in the wires")
+    yield Kpi("loss_share", wires.loss_share(slots), "1", "energy lost in the wires over energy used")
+    yield Kpi("curtailed_kwh", total(slots, "curtailed_kwh"), "kWh", "solar energy that the wires' limits cut")
+    yield Kpi("curtailed_share", wires.curtailed_share(slots), "1", "share of solar energy that was cut")
+    cost = total(slots, "curtailment_cost")
+    yield Kpi("curtailment_cost", cost, "currency", "curtailed energy at the feed-in price")
+    yield Kpi("deferred_kwh", total(slots, "deferred_kwh"), "kWh", "moves of batteries and cars held back")
+    yield Kpi("refused_kwh", total(slots, "refused_kwh"), "kWh", "trades that the wires' limits refused")
+    yield Kpi("voltage_min_pu", wires.voltage_min_pu(buses), "p.u.", "lowest voltage of all buses and slots")
+    yield Kpi("voltage_max_pu", wires.voltage_max_pu(buses), "p.u.", "highest voltage of all buses and slots")
+    outside, failed = wires.voltage_violation_share(buses), wires.buses_failed(buses)
+    yield Kpi("voltage_violation_share", outside, "1", "share of slots beyond +-10 % at the worst bus")
+    yield Kpi("buses_failed", failed, "1", "buses that do not keep to EN 50160 in some week")
+    yield Kpi("line_loading_max", wires.line_loading_max(lines), "1", "highest current of a line over its rating")
+    transformer = wires.transformer_loading_max(lines)
+    yield Kpi("transformer_loading_max", transformer, "1", "highest current of a transformer over its rating")
+    yield Kpi("overloaded_hours", wires.overloaded_hours(lines), "h", "time above rating, worst line or transformer")
 
 
 def _money_figures(slots: Columns, bills: Columns) -> Iterator[Kpi]:
@@ -217,11 +252,14 @@ def _market_figures(slots: Columns, bills: Columns, quotes: Columns | None) -> I
         yield Kpi("spread", markets.mean_spread(quotes), price, "best ask - best bid left in the book, mean")
 
 
-def kpi_table(tables: Mapping[str, Columns], *, hours: float) -> "pd.DataFrame":
+def kpi_table(
+    tables: Mapping[str, Columns], *, hours: float, grid_kg_per_kwh: FloatArray | float = np.nan
+) -> "pd.DataFrame":
     """Return all key figures as the table `kpis`; parameters as in `key_figures`."""
     import pandas as pd
 
-    return pd.DataFrame(key_figures(tables, hours=hours), columns=list(Kpi._fields))
+    figures = key_figures(tables, hours=hours, grid_kg_per_kwh=grid_kg_per_kwh)
+    return pd.DataFrame(figures, columns=list(Kpi._fields))
 
 
 def _one_minus(part: float, whole: float) -> float:

@@ -60,7 +60,7 @@ def depth_of(run: Shown, slot: int) -> "pd.DataFrame":
     Over all zones and before anything traded. Of a home that quoted more than once its last quote counts.
     """
     orders = run.exact("orders")
-    mine = orders[orders["slot"] == slot].drop_duplicates("household", keep="last")
+    mine = orders[orders["slot"] == slot].drop_duplicates("household", keep="first")
     is_bid = mine["side"].to_numpy() == 1
     table = mine.assign(side=np.where(is_bid, "bid", "ask"))
     groups = table.groupby(["side", "price_micro_per_kwh"], as_index=False)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from sunshare_sim.errors import ResultError, SunShareWarning, describe, did_you_mean
+from sunshare_sim.results.fairness import bills_by
 from sunshare_sim.results.store import FORMAT_VERSION, MANIFEST, PANELS, sha256_of
 from sunshare_sim.results.tables import TABLES, Column, as_frame, schema_of
+from sunshare_sim.results.tape import tape
 from sunshare_sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -113,6 +115,10 @@ class Run:
         """Return the names of the panels that were kept."""
         return tuple(Path(file).stem for file in self.manifest["files"] if file.startswith(f"{PANELS}/"))
 
+    def bills_by(self, by: str = "group") -> "pd.DataFrame":
+        """Return bills and savings of groups of homes, one row a group: by group, kind, income, strategy or zone."""
+        return bills_by(self.bills, self.households, by)
+
     @property
     def slots(self) -> "pd.DataFrame":
         """Return one row a slot: the community as a whole."""
@@ -127,6 +133,15 @@ class Run:
     def orders(self) -> "pd.DataFrame":
         """Return one row an order, where the scenario asked for them."""
         return self.table("orders")
+
+    @property
+    def quotes(self) -> "pd.DataFrame":
+        """Return one row a slot and pool: its best quotes, where the scenario asked for them."""
+        return self.table("quotes")
+
+    def tape(self) -> "pd.DataFrame":
+        """Return the market's quotes and trades in order of time; the run must have kept its orders."""
+        return tape(self)
 
     @property
     def bills(self) -> "pd.DataFrame":
@@ -157,6 +172,11 @@ class Run:
     def events(self) -> "pd.DataFrame":
         """Return one row an event worth a note."""
         return self.table("events")
+
+    @property
+    def certificates(self) -> "pd.DataFrame":
+        """Return one row a home: its certificates; kept if `settlement.certificates.enabled` is set."""
+        return self.table("certificates")
 
     @property
     def accounts(self) -> "pd.DataFrame":
@@ -205,7 +225,8 @@ class Run:
 
         schema, file = schema_of(name), f"{name}.parquet"
         if schema.optional and file not in self.manifest["files"]:
-            what, hint = "this run did not keep the table", f"set results.{name}: true and run again"
+            asked_by = schema.asked_by or f"results.{name}"
+            what, hint = "this run did not keep the table", f"set {asked_by}: true and run again"
             raise ResultError(describe(what, where=name, hint=hint))
         columns = {column.stored_name: column for column in schema.columns}
         wanted = list(columns) if only is None else list(only)
@@ -276,7 +297,7 @@ def format_value(value: float, unit: str, currency: str) -> str:
         return "none"
     if unit == "1":
         return f"{value:,.0f}" if value == round(value) else f"{value:.3f}"
-    digits = 4 if "/" in unit else 2
+    digits = 4 if "/" in unit or unit == "p.u." else 2
     return f"{value:,.{digits}f} {unit.replace('currency', currency)}"
 
 

@@ -66,6 +66,8 @@ class TableSchema:
         floats beside them, which would double the file and its cost.
     optional : bool
         True when a run may be without the table.
+    asked_by : str
+        Key of the scenario that asks for an optional table, where it is not that of its name under `results`.
     """
 
     name: str
@@ -73,6 +75,7 @@ class TableSchema:
     columns: tuple[Column, ...]
     long: bool = False
     optional: bool = False
+    asked_by: str = ""
 
     def stored(self) -> Iterator[tuple[str, Column]]:
         """Yield name and schema of each column on disk, exact columns before the float that shows them."""
@@ -136,7 +139,7 @@ HOUSEHOLD = Column("household", "int32", "", "row of the home in `households`")
 _SLOTS = TableSchema(
     "slots",
     "One row a slot: the community as a whole. In every slot solar + import + discharge = load + ev + charge"
-    " + export + losses; import = deficit - traded and export = surplus - traded.",
+    " + export + losses; import = deficit - traded + losses and export = surplus - traded.",
     (
         SLOT,
         TIME,
@@ -146,11 +149,12 @@ _SLOTS = TableSchema(
         Column("charge_kwh", "micro", KWH, "energy into batteries, at their AC side"),
         Column("discharge_kwh", "micro", KWH, "energy out of batteries, at their AC side"),
         Column("soc_kwh", "float64", KWH, "energy stored in batteries at the end of the slot"),
-        Column("losses_kwh", "float64", KWH, "energy lost in the wires"),
+        Column("losses_kwh", "micro", KWH, "energy lost in the wires, 0 without `network.power_flow`"),
         Column("surplus_kwh", "micro", KWH, "sum over the homes of metered surplus"),
         Column("deficit_kwh", "micro", KWH, "sum over the homes of metered deficit"),
+        Column("largest_surplus_kwh", "micro", KWH, "metered surplus of the home that had most"),
         Column("traded_kwh", "micro", KWH, "energy traded and settled"),
-        Column("import_kwh", "micro", KWH, "deficit the grid's supplier covers"),
+        Column("import_kwh", "micro", KWH, "deficit and losses the grid's supplier covers"),
         Column("export_kwh", "micro", KWH, "surplus the grid takes at the feed-in price"),
         Column("trades", "int32", "1", "number of settled trades"),
         Column("failed", "int32", "1", "number of trades that settlement refused"),
@@ -158,6 +162,21 @@ _SLOTS = TableSchema(
         Column("wheeling", "micro", MONEY, "paid to the network operator for settled trades"),
         Column("retail_per_kwh", "micro", PRICE, "price of the grid's energy, all charges and tax included"),
         Column("feed_in_per_kwh", "micro", PRICE, "price the grid pays for surplus"),
+        Column("rejected", "int32", "1", "number of orders beyond `market.orders_per_slot`, which were rejected"),
+        Column(
+            "unserved_kwh",
+            "micro",
+            KWH,
+            "load that was shed or without supply (`events`), or that the wires' limits cut; not in load_kwh",
+        ),
+        Column("islanded", "int32", "1", "number of homes that were part of an island"),
+        Column("curtailed_kwh", "micro", KWH, "generation that the wires' limits cut, not in solar_kwh"),
+        Column("deferred_kwh", "micro", KWH, "moves of batteries and cars that the wires' limits held back"),
+        Column("refused_kwh", "micro", KWH, "part of agreed trades that the wires' limits refused"),
+        Column("curtailment_cost", "micro", MONEY, "curtailed_kwh at the feed-in price: what the grid would have paid"),
+        Column("voltage_min_pu", "float64", "p.u.", "lowest voltage of all buses, NaN without power flow"),
+        Column("voltage_max_pu", "float64", "p.u.", "highest voltage of all buses, NaN without power flow"),
+        Column("loading_max", "float64", "1", "highest current of a line or transformer over its rating, NaN: no power flow"),
     ),
 )
 _TRADES = TableSchema(
@@ -173,7 +192,18 @@ _TRADES = TableSchema(
         Column("energy_kwh", "micro", KWH, "energy traded"),
         Column("price_per_kwh", "micro", PRICE, "price the seller gets"),
         Column("charge_per_kwh", "micro", PRICE, "wheeling charge the buyer pays on top, to the operator"),
-        Column("status", "choice", "", "what became of it", ("settled", "failed")),
+        Column(
+            "status", "choice", "", "what became of it; pending in an interrupted run only", ("settled", "failed", "pending")
+        ),
+        Column(
+            "reason",
+            "choice",
+            "",
+            "why settlement refused it, in the contract's words",
+            ("", "Insufficient fiat balance", "Insufficient energy credits"),
+        ),
+        Column("block", "int32", "", "number of the block that settled or refused it, -1 = pending"),
+        Column("latency_ms", "int64", "ms", "from the end of its slot to that block, -1 = pending"),
     ),
     long=True,
 )
@@ -187,8 +217,22 @@ _ORDERS = TableSchema(
         Column("pool", "int16", "", "pool (zone) of the order"),
         Column("price_per_kwh", "micro", PRICE, "limit price"),
         Column("quantity_kwh", "micro", KWH, "energy offered or asked for"),
+        Column("trades", "int32", "1", "number of trades it made as it arrived; the next ones in `trades`"),
     ),
     long=True,
+    optional=True,
+)
+_QUOTES = TableSchema(
+    "quotes",
+    "One row a slot and pool: its best quotes, NaN where there is none; written on request (`results.quotes`).",
+    (
+        SLOT,
+        Column("pool", "int16", "", "pool (zone) of the orders"),
+        Column("highest_bid_per_kwh", "float64", PRICE, "highest limit of all bids sent in the slot"),
+        Column("lowest_ask_per_kwh", "float64", PRICE, "lowest limit of all asks sent in the slot"),
+        Column("best_bid_per_kwh", "float64", PRICE, "highest limit of the bids left when the slot was cleared"),
+        Column("best_ask_per_kwh", "float64", PRICE, "lowest limit of the asks left when the slot was cleared"),
+    ),
     optional=True,
 )
 _BILLS = TableSchema(
@@ -202,17 +246,28 @@ _BILLS = TableSchema(
         Column("bought_kwh", "micro", KWH, "bought in the local market"),
         Column("sold_kwh", "micro", KWH, "sold in the local market"),
         Column("supply", "micro", MONEY, "energy part of the imports"),
-        Column("network", "micro", MONEY, "network charge of the imports"),
+        Column("network", "micro", MONEY, "network charge of the imports by energy"),
+        Column("network_fixed", "micro", MONEY, "network charge by the day and month"),
+        Column("capacity", "micro", MONEY, "network charge on the highest import of each billing period"),
+        Column("export_charge", "micro", MONEY, "network charge on surplus beyond what is free (two-way tariff)"),
         Column("levies", "micro", MONEY, "levies on the imports"),
-        Column("tax", "micro", MONEY, "value added tax on the imports"),
+        Column("tax", "micro", MONEY, "value added tax on supply, network and levies"),
         Column("standing", "micro", MONEY, "standing charge"),
-        Column("feed_in", "micro", MONEY, "income for exports, negative"),
+        Column("feed_in", "micro", MONEY, "income for exports, negative; credits that ended unused taken off"),
+        Column("premium", "micro", MONEY, "paid by the state for energy shared with near homes, negative"),
         Column("purchases", "micro", MONEY, "paid to sellers in the local market"),
         Column("sales", "micro", MONEY, "income from buyers in the local market, negative"),
         Column("wheeling", "micro", MONEY, "wheeling charges of the purchases"),
+        Column("losses", "micro", MONEY, "share of the energy lost in the wires, at its price with tax"),
         Column("total", "micro", MONEY, "the bill"),
         Column("counterfactual_total", "micro", MONEY, "bill of the same flows without local market"),
         Column("saving", "micro", MONEY, "counterfactual_total - total"),
+        Column(
+            "counterfactual_network",
+            "micro",
+            MONEY,
+            "network, network_fixed, capacity and export_charge without local market",
+        ),
     ),
 )
 _HOUSEHOLDS = TableSchema(
@@ -240,6 +295,21 @@ _HOUSEHOLDS = TableSchema(
         ),
         Column("strategy", "text", "", "strategy it trades by"),
         Column("ev_shortfall_kwh", "float64", KWH, "energy its EVs asked for but left without"),
+        Column("battery_cycles", "float64", "1", "full cycles of the battery, NaN = none"),
+        Column("battery_loss", "float64", "1", "capacity the run cost a new battery, NaN = `ageing` not set"),
+        Column("ev_given_kwh", "float64", KWH, "energy its EVs gave back (V2G)"),
+        Column("wear", "float64", MONEY, "wear of battery and EVs by what passed them, on no bill"),
+        Column("discomfort_kh", "float64", "K h", "kelvin below the band of comfort, NaN = no heated house"),
+        Column(
+            "foresight_gap",
+            "float64",
+            "1",
+            "part of the saving possible at the grid's prices that its battery left: 0 = perfect foresight,"
+            " 1 = no battery; NaN = `results.foresight` not set",
+        ),
+        Column("rejected", "int32", "1", "number of its orders beyond `market.orders_per_slot`"),
+        Column("unserved_kwh", "micro", KWH, "its load that was shed, without supply, or cut by the wires' limits"),
+        Column("interruption_h", "float64", "h", "time without supply; shed in part, a slot counts by that part"),
     ),
 )
 _BUSES = TableSchema(
@@ -252,6 +322,17 @@ _BUSES = TableSchema(
         Column("x", "float64", "", "position to draw it at, NaN = unknown"),
         Column("y", "float64", "", "position to draw it at, NaN = unknown"),
         Column("households", "int32", "1", "number of homes on the bus"),
+        Column("voltage_min_pu", "float64", "p.u.", "lowest voltage of the run, NaN without power flow"),
+        Column("voltage_max_pu", "float64", "p.u.", "highest voltage of the run"),
+        Column("deviation_p95_pu", "float64", "p.u.", "distance from nominal that 95 % of slots keep, worst week"),
+        Column("share_outside", "float64", "1", "share of slots outside +-10 % of nominal (EN 50160)"),
+        Column("weeks_failed", "float64", "1", "weeks in which the bus does not keep to EN 50160"),
+        Column(
+            "unbalance_p95",
+            "float64",
+            "1",
+            "negative- over positive-sequence voltage that 95 % of slots keep, worst week; NaN: balanced phases",
+        ),
     ),
 )
 _LINES = TableSchema(
@@ -266,7 +347,39 @@ _LINES = TableSchema(
         Column("x_ohm", "float64", "ohm", "reactance"),
         Column("rating_a", "float64", "A", "thermal rating"),
         Column("kind", "text", "", "line, transformer or switch"),
+        Column("loading_max", "float64", "1", "highest current over rating, NaN without power flow"),
+        Column("loading_p95", "float64", "1", "loading that 95 % of a week's slots keep, worst week"),
+        Column("hours_above_80", "float64", "h", "time above 80 % of the rating"),
+        Column("hours_above_100", "float64", "h", "time above the rating"),
+        Column("hours_above_120", "float64", "h", "time above 120 % of the rating"),
+        Column("above_rating_kwh", "float64", KWH, "energy carried beyond the rating, at nominal voltage"),
+        Column("reverse_hours", "float64", "h", "time with power towards the substation"),
+        Column("losses_kwh", "float64", KWH, "energy lost in it"),
     ),
+)
+_REFUSALS = TableSchema(
+    "refusals",
+    "One row a home (or trade) held back by a limit of the wires (`network.power_flow: enforce`).",
+    (
+        SLOT,
+        Column("household", "int32", "", "row of the home in `households`; of a trade, the seller"),
+        Column("buyer", "int32", "", "row of the buyer of a refused trade, -1 = no trade"),
+        Column("curtailed_kwh", "micro", KWH, "generation that was cut"),
+        Column("deferred_kwh", "micro", KWH, "moves of its battery and cars that were held back"),
+        Column("unserved_kwh", "micro", KWH, "demand that was not served"),
+        Column("refused_kwh", "micro", KWH, "part of the trade that was not admitted"),
+        Column(
+            "limit",
+            "choice",
+            "",
+            "limit that cut most",
+            ("", "voltage too high", "voltage too low", "loading", "no solution"),
+        ),
+        Column("bus", "int32", "", "bus of that limit, -1 for a loading"),
+        Column("line", "int32", "", "line of that limit, -1 for a voltage"),
+    ),
+    long=True,
+    optional=True,
 )
 _BLOCKS = TableSchema(
     "blocks",
@@ -279,8 +392,10 @@ _BLOCKS = TableSchema(
         Column("previous_hash", "text", "", "header_hash of the block before, hexadecimal"),
         Column("receipts_hash", "text", "", "Merkle root (or digest) of the block's receipts, hexadecimal"),
         Column("header_hash", "text", "", "SHA-256 of this block's header, hexadecimal"),
-        Column("latency_ms", "int64", "ms", "from the end of its last slot to the block"),
-        Column("gas", "int64", "1", "gas of settling its trades in one batch, at most"),
+        Column("latency_ms", "int64", "ms", "from the end of the slot of its first trade to the block"),
+        Column("gas", "int64", "1", "gas of settling its trades, one batch a slot"),
+        Column("metering_gas", "int64", "1", "gas of registering surplus and delivering energy, one call a home and slot"),
+        Column("gas_cost", "micro", MONEY, "both at `settlement.gas_price`; on no bill"),
     ),
 )
 _EVENTS = TableSchema(
@@ -305,6 +420,24 @@ _ACCOUNTS = TableSchema(
         Column("cash", "micro", MONEY, "what it holds at the end"),
     ),
 )
+_CERTIFICATES = TableSchema(
+    "certificates",
+    "One row a home: what its certificates for avoided emissions came to (`settlement.certificates`); household -1 is the"
+    " outside fund. The sum of `revenue` equals the sum of `paid`; avoided = pooled + minted.",
+    (
+        HOUSEHOLD,
+        Column("certified_kwh", "micro", KWH, "metered solar energy that counts"),
+        Column("avoided_kg", "micro", "kg", "emissions it avoids"),
+        Column("pooled_kg", "micro", "kg", "of these, waiting for a whole certificate"),
+        Column("minted_kg", "micro", "kg", "of these, in certificates"),
+        Column("sold_kg", "micro", "kg", "of these, in certificates that are sold, retired ones among them"),
+        Column("retired_kg", "micro", "kg", "of these, in certificates that are retired"),
+        Column("revenue", "micro", MONEY, "received for certificates, on no bill"),
+        Column("paid", "micro", MONEY, "paid for certificates, on no bill"),
+    ),
+    optional=True,
+    asked_by="settlement.certificates.enabled",
+)
 _KPIS = TableSchema(
     "kpis",
     "One row a key figure of the whole run; formulas below.",
@@ -322,13 +455,16 @@ TABLES: Final[Mapping[str, TableSchema]] = {
         _SLOTS,
         _TRADES,
         _ORDERS,
+        _QUOTES,
         _BILLS,
         _HOUSEHOLDS,
         _BUSES,
         _LINES,
+        _REFUSALS,
         _BLOCKS,
         _EVENTS,
         _ACCOUNTS,
+        _CERTIFICATES,
         _KPIS,
     )
 }

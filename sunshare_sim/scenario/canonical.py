@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from sunshare_sim.errors import InputError, describe
 from sunshare_sim.scenario.base import Names
-from sunshare_sim.scenario.keys import all_keys, is_file, range_of, unit_of
+from sunshare_sim.scenario.keys import ITEM, all_keys, is_file, range_of, unit_of
 from sunshare_sim.scenario.schema import Scenario
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -72,7 +72,7 @@ def scenario_hash(scenario: Scenario) -> str:
 def _digest_files(content: Any, path: tuple[str, ...]) -> None:
     """Replace the paths of files below `content` by the hashes of their content, in place."""
     if isinstance(content, list):
-        for item in content:
+        for item in content if path[0] == ITEM else ():  # the other form of the same key is no list
             _digest_files(item, path[1:])
     elif isinstance(content, dict) and content.get(path[0]) is not None:
         if len(path) == 1:

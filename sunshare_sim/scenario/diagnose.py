@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from sunshare_sim.errors import did_you_mean
@@ -18,13 +19,16 @@ from sunshare_sim.scenario.keys import (
     strip,
 )
 from sunshare_sim.scenario.problems import Place, Problem, Shown, dotted, shown
+from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.scenario.yamlmarks import Node
 
 Maker = Callable[[ErrorDetails, Spot, Place, Any], Problem]
 OUT_OF_RANGE: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
-def diagnose(errors: Iterable[ErrorDetails], tree: Node) -> Iterator[Problem]:
+def diagnose(
+    errors: Iterable[ErrorDetails], tree: Node, root: type[BaseModel] = Scenario
+) -> Iterator[Problem]:
     """Yield one problem a mistake.
 
     Parameters
@@ -33,8 +37,10 @@ def diagnose(errors: Iterable[ErrorDetails], tree: Node) -> Iterator[Problem]:
         What pydantic found.
     tree : Node
         The scenario it was given, with the places where its values were written.
+    root : type
+        What the tree was validated as.
     """
-    spots = [(error, _spot(error)) for error in errors]
+    spots = [(error, _spot(error, root)) for error in errors]
     paths = {spot.path for _, spot in spots}
     for error, spot in spots:
         # A list that is "too short" because its items failed, or the other forms of a union: only follow from the rest.
@@ -42,8 +48,8 @@ def diagnose(errors: Iterable[ErrorDetails], tree: Node) -> Iterator[Problem]:
             yield _problem(error, spot, tree)
 
 
-def _spot(error: ErrorDetails) -> Spot:
-    spot = locate(error["loc"])
+def _spot(error: ErrorDetails, root: type[BaseModel]) -> Spot:
+    spot = locate(error["loc"], root)
     if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return spot._replace(path=(*spot.path, "source"))
     if error["type"] == "mistake" and (key := error["ctx"]["key"]):

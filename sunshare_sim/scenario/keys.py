@@ -147,8 +147,12 @@ def type_of(kind: Any, unit: str = "") -> str:
     match get_origin(kind):
         case origin if origin is Literal:
             text = listed(arguments)
-        case origin if origin is tuple:
+        case origin if origin in {tuple, list} and arguments[0] is not Any:
             text = f"a list, each {type_of(arguments[0], unit)}"
+        case origin if origin is list:
+            text = "a list"
+        case origin if origin is dict and arguments[1] is Any:
+            text = "a mapping"
         case origin if origin is dict:
             text = f"a mapping, each {type_of(arguments[1], unit)}"
         case _:
@@ -176,16 +180,16 @@ def expected_of(spot: Spot) -> str:
     return f"{text}, {limits}" if limits else text
 
 
-def locate(loc: tuple[int | str, ...]) -> Spot:
+def locate(loc: tuple[int | str, ...], root: type[BaseModel] = Scenario) -> Spot:
     """Follow the location of a pydantic error through the schema.
 
     pydantic puts the chosen form of a union (``pvlib``, ``uniform``, ``dict[str,str]``) into its locations; nobody has
     written that into a file, so it is left out of the path here.
     """
     path: list[int | str] = []
-    section: type[BaseModel] = Scenario
+    section: type[BaseModel] = root
     field: FieldInfo | None = None
-    kind: Any = Scenario
+    kind: Any = root
     unit = ""
     for step, part in enumerate(loc):
         kind = strip(kind)
@@ -204,7 +208,8 @@ def locate(loc: tuple[int | str, ...]) -> Spot:
             unit = unit_of(field) or (unit if kind is float and section in DRAWS else "")
         else:
             arguments = get_args(kind)
-            kind = {tuple: arguments[:1], dict: arguments[1:]}.get(get_origin(kind), (Any,))[0]
+            items = {tuple: arguments[:1], list: arguments, dict: arguments[1:]}
+            kind = items.get(get_origin(kind) or kind, (Any,))[0]
     return Spot(tuple(path), section, field, kind, unit)
 
 

@@ -44,19 +44,34 @@ def load_scenario(
         When there is anything wrong; one line a mistake, with file, line and column.
     """
     problems: list[Problem] = []
-    file = Path(path)
-    tree = _read(file, (), problems)
+    tree = read_tree(Path(path), problems)
     if tree is None:
         raise refuse(problems)
     tree = apply_overrides(tree, overrides, problems)
-    tree = _resolve_files(tree, problems)
-    try:
-        scenario = Scenario.model_validate(tree.plain(), context=names or Names())
-    except ValidationError as error:
-        problems += diagnose(error.errors(include_url=False), tree)
-    if problems:
+    scenario = scenario_of(tree, names or Names(), problems)
+    if scenario is None or problems:
         raise refuse(problems)
     return scenario
+
+
+def read_tree(file: Path, problems: list[Problem]) -> Node | None:
+    """Return the tree of a scenario file with its bases merged in; None if any of them cannot be read."""
+    return _read(file, (), problems)
+
+
+def extended(tree: Node, file: Path, problems: list[Problem]) -> Node | None:
+    """Return a scenario's tree that was written inside another `file`, with its bases merged in, like `read_tree`."""
+    return _with_bases(tree, file, (), problems)
+
+
+def scenario_of(tree: Node, names: Names, problems: list[Problem]) -> Scenario | None:
+    """Return the scenario of a tree, or None; what is wrong is added to `problems`."""
+    tree = _resolve_files(tree, problems)
+    try:
+        return Scenario.model_validate(tree.plain(), context=names)
+    except ValidationError as error:
+        problems += diagnose(error.errors(include_url=False), tree)
+        return None
 
 
 def slug(text: str) -> str:
@@ -71,8 +86,12 @@ def slug(text: str) -> str:
 def _read(file: Path, open_files: tuple[Path, ...], problems: list[Problem]) -> Node | None:
     """Return the tree of a file with its bases merged in; None if any of them cannot be read."""
     tree = read_yaml(file, problems)
-    if tree is None:
-        return None
+    return None if tree is None else _with_bases(tree, file, open_files, problems)
+
+
+def _with_bases(
+    tree: Node, file: Path, open_files: tuple[Path, ...], problems: list[Problem]
+) -> Node | None:
     keys = dict(tree.value)
     extends = keys.pop(EXTENDS, None)
     base = _read_base(extends, file, (*open_files, file.resolve()), problems) if extends else None

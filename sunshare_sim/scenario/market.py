@@ -92,9 +92,9 @@ class Market(Section):
         "random", "order of arrival in a slot: drawn, or by household number"
     )
 
-    rounds: int = field(
-        1,
-        "rounds of a cda's slot, in each of which all homes quote again (16 has settled)",
+    rounds: int | None = field(
+        None,
+        "rounds of a cda's slot, in each of which all homes quote again; unset: as many as the strategies need",
         unit="1",
         ge=1,
         le=1024,
@@ -124,7 +124,7 @@ class Market(Section):
                 key="order_lifetime",
                 expected="slot, or mechanism: cda",
             )
-        if self.order_lifetime != "slot" and self.rounds > 1:
+        if self.order_lifetime != "slot" and (self.rounds or 1) > 1:
             raise mistake(
                 "in rounds every home quotes anew", key="order_lifetime", expected="slot, or rounds: 1"
             )

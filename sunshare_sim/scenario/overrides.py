@@ -34,10 +34,15 @@ def apply_overrides(
             )
             continue
         path = parse_path(key.strip())
-        node = _as_node(value, place) if from_python else read_value(text, place, path, problems)
+        node = as_node(value, place) if from_python else read_value(text, place, path, problems)
         if node is not None:
-            tree = _set(tree, path, node, path, problems)
+            tree = set_value(tree, path, node, problems)
     return tree
+
+
+def set_value(tree: Node, path: KeyPath, value: Node, problems: list[Problem]) -> Node:
+    """Return the tree with `value` at `path`; if there is no such place, a problem more and the tree as it is."""
+    return _set(tree, path, value, path, problems)
 
 
 def parse_path(text: str) -> KeyPath:
@@ -73,18 +78,18 @@ def _set(tree: Node, path: KeyPath, value: Node, whole: KeyPath, problems: list[
     if part not in held and rest and isinstance(rest[0], int):
         problems.append(Problem(value.place, (*here, *path[:2]), "no such item", None, NO_LIST))
         return tree
-    inner = held.get(part, Node({} if rest else None, value.place, value.place))
+    inner = held.get(part, Node({} if rest else None, value.key, value.key))
     return tree._replace(value={**held, part: _set(inner, rest, value, whole, problems)})
 
 
-def _as_node(value: Any, place: Place) -> Node:
+def as_node(value: Any, place: Place) -> Node:
     """Return a Python value as a tree; numpy's scalars and arrays become Python's."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Path):
         value = str(value)
     if isinstance(value, Mapping):
-        value = {str(key): _as_node(item, place) for key, item in value.items()}
+        value = {str(key): as_node(item, place) for key, item in value.items()}
     elif isinstance(value, list | tuple):
-        value = [_as_node(item, place) for item in value]
+        value = [as_node(item, place) for item in value]
     return Node(value, place, place)

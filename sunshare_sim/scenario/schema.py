@@ -6,7 +6,10 @@ module stays at the bottom of the house; see `base.Names`.
 
 from typing import Literal
 
+from pydantic import Field
+
 from sunshare_sim.scenario.base import Section, field
+from sunshare_sim.scenario.events import Events
 from sunshare_sim.scenario.feeders import Feeder, SimbenchFeeder
 from sunshare_sim.scenario.households import Households
 from sunshare_sim.scenario.market import Market
@@ -31,6 +34,11 @@ class Results(Section):
 
     panels: tuple[Panel, ...] = field((), "home-by-slot quantities to keep")
     orders: bool = field(default=False, description="keep every order (large)")
+    quotes: bool = field(default=False, description="keep the best bid and ask of each slot and zone")
+    foresight: bool = field(
+        default=False,
+        description="solve each battery's optimum with perfect foresight, for `foresight_gap` (slow: seconds a year)",
+    )
     figures: bool = field(default=True, description="draw the four standard figures")
 
 
@@ -52,4 +60,5 @@ class Scenario(Section):
     network: Network = field(Network(), "cost and limits of the wires")
     settlement: Settlement = field(Settlement(), "accounts and blocks")
     telemetry: Telemetry = field(Telemetry(), "how meters report")
+    events: Events = Field(default=(), description="what happens during the run: a list of events, or `file`")
     results: Results = field(Results(), "what is written")

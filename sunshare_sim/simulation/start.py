@@ -22,8 +22,8 @@ from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.simulation.certificates import make_certifier
 from sunshare_sim.simulation.events import make_course
 from sunshare_sim.simulation.plant import make_plant
-from sunshare_sim.simulation.wiring import make_wiring
 from sunshare_sim.simulation.state import Arrivals, Desk, Recorder, State, Wishes
+from sunshare_sim.simulation.wiring import make_wiring
 from sunshare_sim.streams import stream
 from sunshare_sim.telemetry.meters import Flows
 from sunshare_sim.units import MICRO, IntArray, tick_in_micro, to_micro

@@ -10,11 +10,15 @@ from sunshare_sim.agents.strategy import NO_TAPE, Strategy, Tape, View
 from sunshare_sim.community.households import Community
 from sunshare_sim.devices.ev import EvState
 from sunshare_sim.ledger.billing import Accumulators, Settled
-from sunshare_sim.ledger.chain import RECEIPT, Block, Chain
+from sunshare_sim.ledger.queue import Made, SettlementQueue
 from sunshare_sim.ledger.settlement import Ledger, Trades
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import Mechanism
 from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.simulation.certificates import Certifier
+from sunshare_sim.simulation.events import Course
+from sunshare_sim.simulation.plant import Plant
+from sunshare_sim.simulation.wiring import Wiring
 from sunshare_sim.telemetry.meters import Flows, Totals
 from sunshare_sim.units import MICRO, FloatArray, IntArray
 
@@ -23,7 +27,10 @@ class Recorder(Protocol):
     """Take in a slot when it is over."""
 
     def slot(self, state: "State") -> None:
-        """Record what `state` holds at the end of its slot."""
+        """Record what `state` holds at the end of its slot; its trades may not be settled yet."""
+
+    def block(self, state: "State", made: Made) -> None:
+        """Record a block and the slots whose trades it settled the last of."""
 
 
 Arrivals = Callable[[int], IntArray]
@@ -67,14 +74,6 @@ class Wishes:
     quantity: IntArray
 
 
-class Producer(NamedTuple):
-    """Say when blocks are made: after every `slots`, at multiples of `interval_ms`, `trades` each (0: no limit)."""
-
-    slots: int
-    interval_ms: int
-    trades: int
-
-
 @dataclass
 class State:
     """Everything that changes during a run.
@@ -87,8 +86,7 @@ class State:
     desks: tuple[Desk, ...]
     mechanism: Mechanism
     ledger: Ledger
-    chain: Chain
-    producer: Producer
+    queue: SettlementQueue
     arrivals: Arrivals
     market_rng: np.random.Generator
     recorder: Recorder
@@ -102,6 +100,14 @@ class State:
     bills: Accumulators
     wishes: Wishes
     last_price: float
+    plant: Plant
+    wiring: Wiring
+    # Charge of each pair of pools in this slot [ticks], negative = forbidden; shape [buyer pools, seller pools].
+    charges: IntArray
+    # How many orders each home has sent in vain since the start, beyond `orders_per_slot`; shape [homes].
+    rejected: IntArray
+    orders_per_slot: int | None = None
+    rejected_now: int = 0
     rounds: int = 1
     book: OrderBook | None = None
     slot: int = -1
@@ -112,10 +118,10 @@ class State:
     trades: Trades = NO_TRADES
     status: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     settled: Settled = NOTHING_SETTLED
-    receipts: IntArray = field(default_factory=lambda: np.empty((0, len(RECEIPT)), dtype=np.int64))
-    waiting: list[tuple[IntArray, bytes]] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
+    agreed: tuple[int, int] = (0, 0)  # energy [1e-6 kWh] and value [1e-6 currency] of the slot's trades, settled or not
     prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
+    course: Course | None = None
+    certifier: Certifier | None = None
 
     @property
     def tick(self) -> float:
@@ -125,5 +131,5 @@ class State:
     def total_micro(self, home: int) -> int:
         """Return a home's bill so far, without standing charge [1e-6 currency]."""
         sums = self.bills
-        paid = sums.retail[home] + sums.purchases[home] + sums.wheeling[home]
+        paid = sums.retail[home] + sums.purchases[home] + sums.wheeling[home] + sums.losses[home]
         return int(paid - sums.feed_in[home] - sums.sales[home])

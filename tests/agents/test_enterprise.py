@@ -32,7 +32,11 @@ def view(weekday, hour, net=(-2.0, 1.0, 0.0), feed_in=0.08, retail=0.40):
 
 @pytest.mark.parametrize(
     "strategy",
-    [WeekendSurplus(), WeekendSurplus(sells_when_open=True), WeekendSurplus(opens=22.0, closes=6.0, open_days=7)],
+    [
+        WeekendSurplus(),
+        WeekendSurplus(sells_when_open=True),
+        WeekendSurplus(opens=22.0, closes=6.0, open_days=7),
+    ],
 )
 def test_it_keeps_its_contract(strategy):
     check_strategy(strategy).require()
@@ -59,7 +63,13 @@ def test_prices_by_the_calendar(weekday, hour, ask, sells):
 
 @pytest.mark.parametrize(
     ("weekday", "hour", "opened"),
-    [(FRIDAY, 23.0, True), (SATURDAY, 5.0, True), (SATURDAY, 23.0, False), (MONDAY, 5.0, False), (MONDAY, 12.0, False)],
+    [
+        (FRIDAY, 23.0, True),
+        (SATURDAY, 5.0, True),
+        (SATURDAY, 23.0, False),
+        (MONDAY, 5.0, False),
+        (MONDAY, 12.0, False),
+    ],
 )
 def test_a_night_shift_belongs_to_its_evening(weekday, hour, opened):
     quotes = WeekendSurplus(opens=22.0, closes=6.0).quote(view(weekday, hour))
@@ -109,7 +119,9 @@ def test_a_week_through_yaml(tmp_path):
     assert (weekend.sum(), (~weekend).sum()) == (48, 2 * 13)
     slots = run.slots.set_index("slot").loc[run.trades.slot]
     share = np.where(weekend, 0.1, 0.5)
-    asked = slots.feed_in_per_kwh.to_numpy() + share * (slots.retail_per_kwh - slots.feed_in_per_kwh).to_numpy()
+    asked = (
+        slots.feed_in_per_kwh.to_numpy() + share * (slots.retail_per_kwh - slots.feed_in_per_kwh).to_numpy()
+    )
     assert run.trades.price_per_kwh.to_numpy() == pytest.approx(asked, abs=1e-4)
     assert (run.trades.seller == 0).all()
     data["market"] = {"rounds": 4}

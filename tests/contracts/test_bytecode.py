@@ -1,6 +1,7 @@
 """The committed bytecode is what the sources give, with the compiler that is pinned."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -27,6 +28,20 @@ def test_contracts_fit_the_limit_of_a_chain():
 def test_selectors_are_the_known_ones():
     assert selector("EnergyToken", "transfer").hex() == "a9059cbb"  # of every ERC-20
     assert keccak256(b"").hex().startswith("c5d2460186f7233c")
+
+
+def test_the_manual_names_every_function_and_every_revert():
+    manual = (CONTRACTS / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", manual))))
+    for contract in ("SunShareSettlement", "EnergyToken", "TestCoin"):
+        for entry in artifact(contract)["abi"]:
+            if entry["type"] in ("function", "error"):
+                assert entry["name"] in named, (contract, entry["name"])
+    for source in (CONTRACTS / "SunShareSettlement.sol", CONTRACTS / "EnergyToken.sol"):
+        for reason in re.findall(
+            r'require\([^;]*?"([^"]*)"\)', source.read_text(encoding="utf-8"), re.DOTALL
+        ):
+            assert reason in manual
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed: the bytecode cannot be compared")

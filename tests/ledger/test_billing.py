@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 
 from sunshare_sim.errors import LedgerError
+from sunshare_sim.ledger.account import Account
 from sunshare_sim.ledger.billing import (
     LIMIT,
     Accumulators,
     RetailParts,
     Settled,
+    bill_losses,
     bill_slot,
     counterparties,
     make_bills,
 )
 from sunshare_sim.ledger.settlement import NO_MONEY, SETTLED, Trades
+from sunshare_sim.ledger.terms import Terms, parse_terms
 
 KWH = MONEY = 10**6
 PRICES = (400_000, 80_000)  # 0.40 and 0.08 currency/kWh
@@ -53,6 +56,7 @@ def test_a_slot_by_hand():
     assert bills.wheeling.tolist() == [20_000, 0, 0]
     assert bills.total.tolist() == [5_820_000, 4_360_000, 5_000_000]
     assert bills.counterfactual_total.tolist() == [6_200_000, 4_600_000, 5_000_000]
+    assert bills.counterfactual_network.tolist() == [300_000, 0, 0]
     assert bills.saving.tolist() == [380_000, 240_000, 0]
     # The standing charges of 15 hold 3 of VAT.
     received = counterparties(bills, PARTS.vat_ppm)
@@ -125,10 +129,159 @@ def test_amounts_just_below_the_limit_are_exact():
     assert sums.retail.tolist() == [LIMIT - 1 + 2 * (LIMIT // 2 - 1), 0]
 
 
-def test_negative_prices_are_refused():
-    for prices in ((-1, 0), (0, -1)):
-        with pytest.raises(LedgerError, match="negative price"):
-            bill_slot(Accumulators.zeros(1), ints(0), NONE, ints(), prices)
+def test_below_zero_money_flows_the_other_way():
+    sums = Accumulators.zeros(2)
+    bill_slot(sums, ints(3 * KWH, -5 * KWH), NONE, ints(), (-100_000, -20_000))
+    bills = make_bills(sums, RetailParts(0, 0, 0, 0))
+    assert bills.supply.tolist() == [-300_000, 0]
+    assert bills.feed_in.tolist() == [0, 100_000]
+    assert bills.total.tolist() == bills.counterfactual_total.tolist() == [-300_000, 100_000]
+    sums = Accumulators.zeros(2)  # amounts below a unit vanish, whichever way they would flow
+    bill_slot(sums, ints(1, -1), NONE, ints(), (-400_000, -400_000))
+    assert (sums.retail.tolist(), sums.feed_in.tolist()) == ([0, 0], [0, 0])
+
+
+def test_losses_stand_on_both_bills_and_move_no_saving():
+    """Home 0 pays for 0.5 kWh at 0.40 = 0.20, home 1 for 0.25 kWh: 0.10; of both a fifth is VAT of 25 %."""
+    sums = Accumulators.zeros(3)
+    bill_slot(sums, ints(3 * KWH, -5 * KWH, 0), one_trade(2 * KWH, 200_000), ints(SETTLED), PRICES)
+    before = make_bills(sums, PARTS)
+    assert bill_losses(sums, ints(KWH // 2, KWH // 4, 0), 400_000) == 300_000
+    bills = make_bills(sums, PARTS)
+    assert bills.losses.tolist() == [200_000, 100_000, 0]
+    assert (bills.total - before.total).tolist() == [200_000, 100_000, 0]
+    assert bills.saving.tolist() == before.saving.tolist()
+    received, had = counterparties(bills, PARTS.vat_ppm), counterparties(before, PARTS.vat_ppm)
+    assert {name: received[name] - had[name] for name in had} == {
+        "operator": 0,
+        "retailer": 240_000,
+        "state": 60_000,
+    }
+    assert bill_losses(sums, ints(0, 0, 3), 400_000) == 1  # 1.2 units, rounded down
+
+
+def test_a_home_that_relieves_the_wires_is_credited_and_below_zero_all_turns_round():
+    for price, paid in ((400_000, [200_000, -100_000, -1]), (-400_000, [-200_000, 100_000, 1])):
+        sums = Accumulators.zeros(3)
+        assert bill_losses(sums, ints(KWH // 2, -KWH // 4, -3), price) == sum(paid)
+        assert sums.losses.tolist() == paid
+
+
+def test_losses_that_cannot_be_billed_are_refused():
+    sums = Accumulators.zeros(2)
+    for losses, price, what in (
+        (ints(1, -LIMIT), 1, "household 1: a share of losses"),
+        (ints(LIMIT, 0), 1, "household 0: a share of losses"),
+        (ints(2, 0), LIMIT * MONEY, "household 0: a share of losses"),
+        (ints(2, 0), -LIMIT * MONEY, "household 0: a share of losses"),
+        (ints(1), 1, "not one share a home"),
+    ):
+        with pytest.raises(LedgerError, match=what):
+            bill_losses(sums, losses, price)
+    assert not sums.losses.any()
+
+
+def month_terms(**changes):
+    """One billing period of four slots of an hour, all flat, unless it is said otherwise."""
+    flat = {"slot_minutes": 60, "periods": ((4, 4),), "network": ((4, 100_000),), "levies": ((4, 50_000),)}
+    return Terms(**{**flat, "vat_ppm": (250_000,) * 3, **changes})
+
+
+def billed(terms, *nets, prices=PRICES, parts=PARTS):
+    """Return the bills of homes that have each slot's nets [kWh] and trade nothing."""
+    sums, account = Accumulators.zeros(len(nets[0])), Account(terms, len(nets[0]))
+    for net in nets:
+        energy = ints(*(round(kwh * KWH) for kwh in net))
+        bill_slot(sums, energy, NONE, ints(), prices)
+        account.take(sums, energy, NONE, ints())
+    return make_bills(sums, parts, account)
+
+
+def test_terms_of_a_flat_tariff_change_nothing():
+    nets = [(3.0, -5.0), (0.5, 1.25), (-1.0, 2.0), (4.0, 0.0)]
+    sums = Accumulators.zeros(2)
+    for net in nets:
+        bill_slot(sums, ints(*(round(kwh * KWH) for kwh in net)), NONE, ints(), PRICES)
+    plain, by_terms = make_bills(sums, PARTS), billed(month_terms(), *nets)
+    assert [column.tolist() for column in plain] == [column.tolist() for column in by_terms]
+
+
+def test_blocks_are_of_the_billing_period():
+    """Above 2 kWh a period supply costs 0.10 more, of which VAT 25 %; two periods of two slots, 3 kWh and 1 kWh."""
+    terms = month_terms(periods=((2, 2), (2, 2)), tiers=((0, 2 * KWH, 100_000),))
+    bills = billed(terms, (2.0,), (1.0,), (0.5,), (0.5,))
+    flat = billed(month_terms(), (2.0,), (1.0,), (0.5,), (0.5,))
+    assert (bills.supply - flat.supply).tolist() == [100_000]
+    assert (bills.tax - flat.tax).tolist() == [25_000]
+    assert (bills.total - flat.total).tolist() == [125_000]
+
+
+def test_the_peak_is_the_highest_import_of_each_period():
+    """A quarter of an hour with 1 kWh is 4 kW: at 2 a kW 8; the second period has 0.5 kWh: 4; exports are no peak."""
+    terms = month_terms(slot_minutes=15, periods=((2, 2), (2, 2)), capacity_micro=2 * MONEY)
+    bills = billed(terms, (1.0,), (0.25,), (-9.0,), (0.5,))
+    assert bills.capacity.tolist() == [12 * MONEY]
+
+
+def test_credits_wait_for_the_settlement_and_then_end():
+    """1.00 earned, nothing due; then twice 0.30 due: 0.40 is left after three periods, 0.70 after two, 1.00 after 1."""
+    nets = [(-10.0,), (0.0,), (0.75,), (0.75,)]  # a kWh costs 0.40 and earns 0.10
+    for periods, lost in ((3, 400_000), (1, 1_000_000), (2, 700_000)):
+        terms = month_terms(
+            periods=((2, 2), (1, 1), (1, 1)),
+            credit_against="retail",
+            settlement_periods=periods,
+            excess_ppm=0,
+        )
+        bills = billed(terms, *nets, prices=(400_000, 100_000))
+        assert bills.feed_in.tolist() == [lost - MONEY], periods
+    half = terms._replace(excess_ppm=500_000, settlement_periods=1)
+    assert billed(half, *nets, prices=(400_000, 100_000)).feed_in.tolist() == [-500_000]
+
+
+def test_credits_against_supply_pay_no_network_charge():
+    """Of 4 kWh at 0.40 supply is 0.17 with 25 % VAT 0.2125 a kWh: credits of 1.00 pay 0.85, the rest is lost."""
+    terms = month_terms(credit_against="supply", excess_ppm=0)
+    bills = billed(terms, (4.0,), (-10.0,), (0.0,), (0.0,), prices=(400_000, 100_000))
+    assert bills.feed_in.tolist() == [-850_000]
+
+
+def test_surplus_in_the_window_is_charged_beyond_what_is_free():
+    """4 kWh fall in the window of the two middle slots, 1 is free: 3 at 0.02 and VAT 25 %."""
+    window = ((1, 0), (2, 1), (1, 0))
+    terms = month_terms(export_window=window, export_charge_micro=20_000, export_free_micro=KWH)
+    bills = billed(terms, (-5.0,), (-3.0,), (-1.0,), (-5.0,))
+    assert bills.export_charge.tolist() == [60_000]
+    assert bills.tax.tolist() == [15_000]
+
+
+def test_a_period_cut_short_counts_in_proportion():
+    """Half a period: blocks, free surplus and the price of the peak are halved."""
+    whole = month_terms(tiers=((0, 4 * KWH, 100_000),), capacity_micro=2 * MONEY, export_charge_micro=10_000,
+                        export_free_micro=2 * KWH, export_window=((4, 1),))  # fmt: skip
+    half = whole._replace(periods=((4, 8),))
+    nets = [(3.0, -3.0), (3.0, 0.0), (0.0, 0.0), (0.0, 0.0)]
+    assert billed(whole, *nets).capacity.tolist() == [6 * MONEY, 0]
+    assert billed(half, *nets).capacity.tolist() == [3 * MONEY, 0]
+    assert (billed(half, *nets).supply - billed(whole, *nets).supply).tolist() == [200_000, 0]
+    assert billed(whole, *nets).export_charge.tolist() == [0, 10_000]
+    assert billed(half, *nets).export_charge.tolist() == [0, 20_000]
+
+
+def test_a_run_that_was_stopped_is_billed_to_where_it_came():
+    terms = month_terms(capacity_micro=2 * MONEY)
+    assert billed(terms, (3.0,), (1.0,)).capacity.tolist() == [6 * MONEY]
+    assert billed(terms, (3.0,), (1.0,), (0.0,), (0.0,)).capacity.tolist() == [6 * MONEY]
+    sums, account = Accumulators.zeros(1), Account(terms, 1)
+    assert make_bills(sums, PARTS, account).capacity.tolist() == [0]
+
+
+def test_terms_that_do_not_fit_are_refused():
+    values = month_terms()._asdict()
+    for wrong in ({"network": ((3, 1),)}, {"vat_ppm": (1, 2)}, {"periods": ((3, 3),)}):
+        with pytest.raises(LedgerError, match="terms that do not fit the run"):
+            parse_terms({**values, **wrong})
+    assert parse_terms(values) == month_terms()
 
 
 def test_arrays_of_another_size_are_refused():

@@ -17,7 +17,6 @@ from sunshare_sim.ledger.chain import (
     readings_bytes,
     receipts_array,
     receipts_bytes,
-    schedule_blocks,
 )
 from sunshare_sim.ledger.settlement import Trades
 
@@ -118,15 +117,3 @@ def test_bad_authorities_are_named():
         Authorities.from_seed(1, 6)
     with pytest.raises(LedgerError, match="did you mean 'ed25519'"):
         Authorities.from_seed(1, 1, "ed2519")
-
-
-def test_waiting_trades_fill_one_block_after_the_other():
-    assert list(schedule_blocks(1199, 3)) == [(1200, 0, 3)]
-    assert list(schedule_blocks(1200, 3)) == [(1600, 0, 3)]  # a block takes what came before it
-    assert list(schedule_blocks(0, 0, interval_ms=5000)) == [(5000, 0, 0)]
-    batches = list(schedule_blocks(0, 1001, interval_ms=400, most_trades=100))
-    assert len(batches) == 11
-    assert batches[-1] == (4400, 1000, 1001)
-    for wrong in ({"interval_ms": 0}, {"most_trades": -1}):
-        with pytest.raises(LedgerError, match="not a block interval"):
-            list(schedule_blocks(0, 1, **wrong))

@@ -240,6 +240,78 @@ def test_conservation_is_not_fooled_by_sums_that_wrap():
         ledger.check_conservation()
 
 
+def test_what_is_no_integer_is_refused_not_cut(ledger):
+    before = snapshot(ledger)
+    for call in (
+        lambda: ledger.fund(0, 1.5),
+        lambda: ledger.withdraw(0, 0.5),
+        lambda: ledger.fund(0.0, 5),
+        lambda: ledger.fund(0, "5"),
+        lambda: ledger.settle_trade(ledger.oracle, 1, 0, 2.5, 1),
+        lambda: ledger.settle_trade(ledger.oracle, 1, 0, 2, None),
+    ):
+        with pytest.raises(LedgerError, match="not an integer"):
+            call()
+    assert snapshot(ledger) == before
+    ledger.fund(np.int64(0), np.int64(5))
+
+
+def test_all_or_nothing_names_the_first_that_fails_and_changes_nothing(ledger):
+    before = snapshot(ledger)
+    with pytest.raises(Reverted, match=r"TradeFailed\(1, Insufficient energy credits\)") as caught:
+        ledger.settle_all(ledger.oracle, trades((1, 0, 10 * KWH, MONEY, 0), (2, 0, 3 * KWH, MONEY, 0)))
+    assert caught.value.arguments == (1, "Insufficient energy credits")
+    assert snapshot(ledger) == before
+    with pytest.raises(LedgerError, match="settle_all, row 1: not a trade"):
+        ledger.settle_all(ledger.oracle, trades((1, 0, KWH, MONEY, 0), (9, 0, 1, 1, 0)))
+    with pytest.raises(Reverted, match="Unauthorized"):
+        ledger.settle_all(0, trades((1, 0, KWH, MONEY, 0)))
+    assert snapshot(ledger) == before
+    ledger.settle_all(ledger.oracle, trades((1, 0, 10 * KWH, MONEY, 0), (2, 0, 2 * KWH, MONEY, 0)))
+    assert ledger.cash.tolist()[:3] == [112 * MONEY, 90 * MONEY, 98 * MONEY]
+
+
+def test_a_pause_stops_all_but_withdrawing(ledger):
+    admin = ledger.accounts.admin
+    for sender in (0, ledger.oracle):
+        with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
+            ledger.pause(sender)
+        with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
+            ledger.set_oracle(sender, 1)
+    with pytest.raises(Reverted, match="ExpectedPause"):
+        ledger.unpause(admin)
+    ledger.pause(admin)
+    before = snapshot(ledger)
+    batch = trades((1, 0, KWH, MONEY, 0))
+    for call in (
+        lambda: ledger.fund(0, 1),
+        lambda: ledger.register_injections(1, column(1, 0, 0)),
+        lambda: ledger.settle_trade(ledger.oracle, 1, 0, 1, 1),
+        lambda: ledger.settle_batch(ledger.oracle, batch),
+        lambda: ledger.settle_all(ledger.oracle, batch),
+        lambda: ledger.deliver(column(0, 0, 0)),
+        lambda: ledger.pause(admin),
+    ):
+        with pytest.raises(Reverted, match="EnforcedPause"):
+            call()
+    with pytest.raises(Reverted, match="Unauthorized"):  # the sender is looked at first
+        ledger.settle_batch(0, batch)
+    assert snapshot(ledger) == before
+    ledger.withdraw(0, MONEY)
+    ledger.unpause(admin)
+    assert ledger.settle_batch(ledger.oracle, batch).tolist() == [SETTLED]
+
+
+def test_another_oracle_settles_from_now_on(ledger):
+    old = ledger.oracle
+    ledger.set_oracle(ledger.accounts.admin, 77)
+    with pytest.raises(Reverted, match="Unauthorized"):
+        ledger.settle_batch(old, trades((1, 0, KWH, MONEY, 0)))
+    assert ledger.settle_batch(77, trades((1, 0, KWH, MONEY, 0))).tolist() == [SETTLED]
+    with pytest.raises(Reverted, match="InvalidAccount"):
+        ledger.set_oracle(ledger.accounts.admin, -1)
+
+
 def test_ledger_needs_a_household():
     with pytest.raises(SunShareError, match="no households"):
         Ledger(0)

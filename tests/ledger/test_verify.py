@@ -18,8 +18,8 @@ from sunshare_sim.errors import LedgerError
 from sunshare_sim.ledger import files
 from sunshare_sim.ledger.authorities import Authorities
 from sunshare_sim.ledger.billing import Accumulators, RetailParts, bill_slot, make_bills
-from sunshare_sim.ledger.chain import Chain, readings_bytes, receipts_array, receipts_bytes, schedule_blocks
-from sunshare_sim.ledger.settlement import Ledger, Trades
+from sunshare_sim.ledger.chain import Chain, readings_bytes, receipts_array
+from sunshare_sim.ledger.settlement import REASONS, Ledger, Trades
 from sunshare_sim.ledger.verify import household_bill, trade_proofs, verify
 
 HOMES, SLOTS, FUNDED = 5, 12, 900_000
@@ -51,6 +51,7 @@ class Story:
         self.writer = files.LedgerWriter(run / files.FOLDER, genesis, signers)
         self.chain = Chain(genesis.text(), audit=audit, authorities=signers)
         self.every, self.waiting = every, []
+        self.sizes, self.block_slots, self.settled = [], [], []
         self.rows, self.most, self.spoil = [], most_trades, spoil or (lambda slot, net, rows: rows)
         rng = np.random.default_rng(3)
         for slot in range(SLOTS):
@@ -73,19 +74,25 @@ class Story:
         )  # fmt: skip
         self.ledger.register_injections(slot, np.maximum(-net, 0))
         status = self.ledger.settle_batch(self.ledger.oracle, trades)
-        bill_slot(self.sums, net, trades, status, prices)
+        self.settled.append(bill_slot(self.sums, net, trades, status, prices))
         self.ledger.deliver(net)
         rows = self.spoil(slot, net, receipts_array(slot, trades, status))
-        self.writer.slot(net, prices, rows)
+        self.writer.slot(net, prices)
         self.rows.append(rows)
         self.waiting.append((rows, readings_bytes(net, *prices)))
         if (slot + 1) % self.every and slot + 1 != SLOTS:
             return
         rows, readings = np.concatenate([r for r, _ in self.waiting]), b"".join(r for _, r in self.waiting)
         self.waiting.clear()
-        for batch in schedule_blocks(900_000 * (slot + 1), len(rows), most_trades=self.most):
-            data, time = receipts_bytes(rows[batch.first : batch.last]), divmod(batch.time_ms, 1000)
-            self.writer.block(self.chain.append(time[0], slot, data, readings=readings, extra_ms=time[1]))
+        size = self.most or max(len(rows), 1)
+        for number, first in enumerate(range(0, max(len(rows), 1), size)):
+            data, time = rows[first : first + size], divmod(400 * (number + 1), 1000)
+            block = self.chain.append(
+                900 * (slot + 1) + time[0], slot, data, readings=readings, extra_ms=time[1]
+            )
+            self.writer.block(block, data)
+            self.sizes.append(block.trades)
+            self.block_slots.append(block.slot)
             readings = b""
 
 
@@ -93,7 +100,12 @@ def publish(run, story):
     """Write the tables that stand beside the ledger in a run's folder."""
     rows = np.concatenate(story.rows)
     names = ("slot", "buyer", "seller", "energy_micro_kwh", "price_micro_per_kwh", "charge_micro_per_kwh")
-    table = pa.table(dict(zip(names, rows[:, [0, 2, 3, 4, 5, 6]].T, strict=True)))
+    columns = dict(zip(names, rows[:, [0, 2, 3, 4, 5, 6]].T, strict=True))
+    status = rows[:, 7]
+    columns["status"] = np.array(["settled", "failed"])[np.minimum(status, 1)]
+    columns["reason"] = np.array(REASONS)[status]
+    columns["block"] = np.repeat(np.arange(len(story.sizes)), story.sizes)
+    table = pa.table(columns)
     pq.write_table(table, run / "trades.parquet")
     bills = {
         (f"{n.removesuffix('_energy')}_micro_kwh" if n.endswith("_energy") else f"{n}_micro"): v
@@ -408,3 +420,170 @@ def test_the_auditor_imports_nothing_of_simulation_or_market():
     allowed = {"sunshare_sim.errors", "sunshare_sim.units", "sunshare_sim.kernels"}
     assert set(ast.literal_eval(done.stdout)) <= allowed
     assert sunshare_sim.ledger.__doc__
+
+
+def test_a_folder_without_ledger_says_so(tmp_path):
+    with pytest.raises(
+        LedgerError, match=r"no such folder; a run with `settlement.audit: none` has no ledger"
+    ):
+        verify(tmp_path)
+
+
+def test_a_file_that_nobody_sealed_is_named(told):
+    run, _ = told
+    (run / files.FOLDER / "more.parquet").write_bytes(b"x")
+    with pytest.raises(LedgerError, match=r"^more.parquet: is not sealed"):
+        verify(run)
+
+
+def test_files_swapped_between_each_other_or_runs_are_named(told, tmp_path):
+    run, _ = told
+    folder = run / files.FOLDER
+    a, b = folder / files.READINGS, folder / files.PRICES
+    kept = a.read_bytes(), b.read_bytes()
+    a.write_bytes(kept[1])
+    b.write_bytes(kept[0])
+    with pytest.raises(LedgerError, match=r"^readings.parquet: is not the file that was sealed"):
+        verify(run)
+    a.write_bytes(kept[0])
+    b.write_bytes(kept[1])
+    Story(tmp_path / "other", most_trades=0)
+    (folder / files.BLOCKS).write_bytes((tmp_path / "other" / files.FOLDER / files.BLOCKS).read_bytes())
+    with pytest.raises(LedgerError, match=r"^blocks.bin: is not the file that was sealed"):
+        verify(run)
+
+
+def test_a_format_of_the_future_is_refused(told):
+    run, _ = told
+    path = run / files.FOLDER / files.GENESIS
+    path.write_text(files.canonical({**json.loads(path.read_text()), "format": 99}))
+    reseal(run)
+    with pytest.raises(LedgerError, match=r"^genesis.json: cannot be read; got 'format 99 is not known"):
+        verify(run)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("status", "failed"), ("status", "lost"), ("reason", "Insufficient fiat balance"), ("block", 7)],
+)
+def test_what_the_table_says_of_a_trade_must_follow_from_the_chain(told, column, value):
+    run, story = told
+    trades, _ = publish(run, story)
+    values = trades.column(column).to_pylist()
+    row = next(at for at, rows in enumerate(np.concatenate(story.rows)) if rows[7] == 0)
+    values[row] = value
+    pq.write_table(
+        trades.set_column(trades.schema.get_field_index(column), column, pa.array(values)),
+        run / "trades.parquet",
+    )
+    with pytest.raises(
+        LedgerError, match=rf"^trades.parquet, trades of block \d+, the \d. of them, {column}: differs"
+    ):
+        verify(run)
+
+
+def manifest_of(run, story, **changes):
+    listed = {name: {"sha256": files.hash_of(run / name)} for name in ("trades.parquet", "bills.parquet")}
+    values = {
+        "scenario_hash": "story",
+        "seed": 7,
+        "slots": SLOTS,
+        "households": HOMES,
+        "chain_head": story.head,
+    }
+    (run / "manifest.json").write_text(json.dumps({**values, "files": listed, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 8}, r"^manifest.json: seed is not that of the ledger; got 8; expected 7"),
+        ({"scenario_hash": "other"}, r"^manifest.json: scenario_hash is not"),
+        ({"slots": SLOTS + 1}, r"^manifest.json: slots is not"),
+        ({"households": 1}, r"^manifest.json: households is not"),
+        ({"chain_head": "00"}, r"^manifest.json: the chain ends elsewhere"),
+        (
+            {"files": {"trades.parquet": {"sha256": "00"}}},
+            r"^trades.parquet: is not the file that manifest.json lists",
+        ),
+        ({"files": {"gone.parquet": {"sha256": "00"}}}, r"^gone.parquet: cannot be read"),
+        ({"files": [1]}, r"^manifest.json: cannot be read"),
+    ],
+)
+def test_an_edited_manifest_is_found(told, changes, message):
+    run, story = told
+    manifest_of(run, story)
+    assert verify(run).head == story.head
+    manifest_of(run, story, **changes)
+    with pytest.raises(LedgerError, match=message):
+        verify(run)
+
+
+def test_slots_and_blocks_beside_the_ledger_must_follow_from_it(told):
+    run, story = told
+    found = verify(run)
+    assert found.blocks == len(story.sizes)
+    sums = np.array(story.settled)
+    names = ("traded_micro_kwh", "trades", "failed", "trade_value_micro", "wheeling_micro")
+    blocks = {
+        "number": np.arange(len(story.sizes)),
+        "slot": np.array(story.block_slots),
+        "trades": np.array(story.sizes),
+    }
+    for name, columns, row, message in (
+        (
+            "slots.parquet",
+            dict(zip(names, sums[:, [0, 1, 2, 3, 4]].T, strict=True)),
+            "slot",
+            "does not follow",
+        ),
+        ("blocks.parquet", blocks, "block", "differs from the chain"),
+    ):
+        pq.write_table(pa.table(columns), run / name)
+        verify(run)
+        for column, values in columns.items():
+            changed = values.copy()
+            changed[2] += 1
+            pq.write_table(pa.table({**columns, column: changed}), run / name)
+            with pytest.raises(LedgerError, match=rf"^{name}, {row} 2.*: {message}"):
+                verify(run)
+        pq.write_table(pa.table({key: values[:-1] for key, values in columns.items()}), run / name)
+        with pytest.raises(LedgerError, match=rf"^{name}"):
+            verify(run)
+        pq.write_table(pa.table(columns), run / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("households", 0), ("households", 10**9), ("households", "5"), ("slots", -1), ("funded_micro", 1.5),
+     ("funded_micro", 2**62), ("audit", "none"), ("signature", {}), ("signature", "rsa"), ("authorities", [7]),
+     ("authorities", ["zz"]), ("parts", {}), ("run", None), ("more", 1)],
+)  # fmt: skip
+def test_a_sealed_genesis_that_cannot_be_is_refused_without_a_crash(told, name, value):
+    run, _ = told
+    path = run / files.FOLDER / files.GENESIS
+    path.write_text(files.canonical({**json.loads(path.read_text()), name: value}))
+    reseal(run)
+    with pytest.raises(LedgerError):
+        verify(run)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(files.SEALED), st.integers(0, 10**9), st.integers(1, 255))
+def test_sealed_nonsense_is_an_error_and_never_a_crash(whole, name, position, flip):
+    """An authority may seal anything: what still reads as the same values holds, all else is named."""
+    path, seal = whole / "ledger" / name, whole / "ledger" / files.SEAL
+    kept = path.read_bytes(), seal.read_bytes()
+    changed = bytearray(kept[0])
+    changed[position % len(changed)] ^= flip
+    path.write_bytes(changed)
+    try:
+        reseal(whole)
+        verify(whole)
+    except LedgerError:
+        pass
+    else:
+        assert name.endswith(".parquet")
+    finally:
+        path.write_bytes(kept[0])
+        seal.write_bytes(kept[1])

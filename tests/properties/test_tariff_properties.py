@@ -7,13 +7,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunshare_sim.ledger.account import Account
-from sunshare_sim.ledger.billing import Accumulators, Bills, RetailParts, bill_slot, counterparties, make_bills
+from sunshare_sim.ledger.billing import (
+    Accumulators,
+    Bills,
+    RetailParts,
+    bill_slot,
+    counterparties,
+    make_bills,
+)
 from sunshare_sim.ledger.settlement import NO_MONEY, SETTLED, Trades
 from sunshare_sim.ledger.terms import Terms, parse_terms, runs_of
 from tests.reference import tariffs as clerk
 
-
-GRID_SIDE = ("supply", "network", "network_fixed", "capacity", "export_charge", "levies", "tax", "standing", "feed_in")
+GRID_SIDE = (
+    "supply",
+    "network",
+    "network_fixed",
+    "capacity",
+    "export_charge",
+    "levies",
+    "tax",
+    "standing",
+    "feed_in",
+)
 MONEY = (*GRID_SIDE, "premium", "purchases", "sales", "wheeling", "losses")
 SMALL = st.integers(0, 400_000)
 PPM = st.sampled_from([0, 50_000, 190_000, 1_000_000])
@@ -32,7 +48,9 @@ def tariffs(draw):
         network=runs_of(np.array(prices[0])),
         levies=runs_of(np.array(prices[1])),
         vat_ppm=(draw(PPM), draw(PPM), draw(PPM)),
-        tiers=tuple(draw(st.lists(st.tuples(st.integers(0, 2), KWH, st.integers(-100_000, 300_000)), max_size=3))),
+        tiers=tuple(
+            draw(st.lists(st.tuples(st.integers(0, 2), KWH, st.integers(-100_000, 300_000)), max_size=3))
+        ),
         network_fixed_micro=draw(SMALL),
         capacity_micro=draw(SMALL),
         export_charge_micro=draw(SMALL),
@@ -60,7 +78,9 @@ def test_a_clerk_comes_to_the_same_bill(tariff, data):
         grid = data.draw(st.integers(-50_000, 500_000)), data.draw(st.integers(-50_000, 300_000))
         rows = data.draw(
             st.lists(
-                st.tuples(st.sampled_from([(0, 1), (1, 2), (2, 0)]), st.integers(1, 900_000), SMALL, st.booleans()),
+                st.tuples(
+                    st.sampled_from([(0, 1), (1, 2), (2, 0)]), st.integers(1, 900_000), SMALL, st.booleans()
+                ),
                 max_size=3,
             )
         )

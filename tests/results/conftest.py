@@ -96,7 +96,6 @@ def make_slots(flows, soc, trades):
         "time": START + np.arange(slots) * np.timedelta64(900, "s"),
         **{f"{name}_micro_kwh": values for name, values in total.items()},
         "soc_kwh": soc.sum(axis=1),
-        "losses_kwh": np.zeros(slots),
         "surplus_micro_kwh": surplus,
         "deficit_micro_kwh": deficit,
         "largest_surplus_micro_kwh": np.maximum(-net, 0).max(axis=1),
@@ -217,7 +216,7 @@ def make_feeder(homes, *, coordinates):
 def complete(name, columns):
     """Give what the made-up run knows nothing of (orders rejected, energy cut) as nothing."""
     count = len(next(iter(columns.values())))
-    empty = {"text": "", "time": np.datetime64("1970-01-01", "s")}
+    empty = {"text": "", "time": np.datetime64("1970-01-01", "s"), "float64": np.nan}
     for column in schema_of(name).columns:
         if column.stored_name not in columns:
             columns[column.stored_name] = np.full(count, empty.get(column.kind, 0))
@@ -244,6 +243,7 @@ def write_run(
     with RunWriter(out) as writer:
         for name, table in tables.items():
             writer.write(name, table)
+        trades = complete("trades", trades)
         count = len(trades["slot"])
         for first in range(0, count, chunk or max(count, 1)):
             writer.append("trades", {k: v[first : first + (chunk or count)] for k, v in trades.items()})
