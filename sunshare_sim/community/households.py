@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sunshare_sim.community.part import Part
 from sunshare_sim.devices.battery import Batteries
 from sunshare_sim.devices.ev import Chargers
 from sunshare_sim.devices.heat_pump import Houses
@@ -235,6 +236,8 @@ class Community:
         Devices beyond these, and how batteries are run.
     terms : Terms, optional
         What the tariff asks beyond prices by slot; None where it asks nothing more.
+    part : Part, optional
+        Which part of a larger community this is; None for a whole one.
     """
 
     grid: TimeGrid
@@ -251,3 +254,4 @@ class Community:
     sources: tuple[str, ...] = ()
     equipment: Equipment = field(default_factory=Equipment)
     terms: Terms | None = None
+    part: Part | None = None

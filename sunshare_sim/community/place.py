@@ -9,7 +9,12 @@ import numpy as np
 from sunshare_sim.community.owned import Owned
 from sunshare_sim.community.terms import local_zones, sharing_charges
 from sunshare_sim.errors import SunShareWarning
-from sunshare_sim.feeder.charges import community_charges, distance_charges, zone_charges
+from sunshare_sim.feeder.charges import (
+    community_charges,
+    distance_charges,
+    price_substations,
+    zone_charges,
+)
 from sunshare_sim.feeder.graph import Feeder, build_feeder
 from sunshare_sim.inputs.grids import load_grid
 from sunshare_sim.scenario.feeders import InlineFeeder, PandapowerFeeder, SimbenchFeeder
@@ -35,8 +40,8 @@ class Placed(NamedTuple):
     source: str
 
 
-def place_feeder(scenario: Scenario, *, notice: Notice | None = None) -> Placed:
-    """Read the scenario's feeder and compute what trades between its zones are charged.
+def place_feeder(scenario: Scenario, *, notice: Notice | None = None, priced: bool = True) -> Placed:
+    """Read the scenario's feeder and compute what trades between its zones are charged, unless `priced` is false.
 
     Raises
     ------
@@ -49,7 +54,8 @@ def place_feeder(scenario: Scenario, *, notice: Notice | None = None) -> Placed:
     buses = list(tables[0]["bus"])
     once = np.array([buses.index(bus) for bus in loads], dtype=np.int64)
     load_buses = (once + len(buses) * np.arange(section.copies)[:, np.newaxis]).ravel()
-    return Placed(feeder, load_buses, wheeling_charges(scenario, feeder, load_buses), source)
+    charges = wheeling_charges(scenario, feeder, load_buses) if priced else np.empty((0, 0), dtype=np.int64)
+    return Placed(feeder, load_buses, charges, source)
 
 
 def wheeling_charges(scenario: Scenario, feeder: Feeder, load_buses: IntArray) -> IntArray:
@@ -79,12 +85,12 @@ def wheeling_charges(scenario: Scenario, feeder: Feeder, load_buses: IntArray) -
         return distance_charges(
             feeder,
             tick=tick,
-            per_kwh_and_ohm=rule.per_kwh_and_ohm,
+            per_kwh_and_ohm=rule.distance_price,
             base_per_kwh=rule.within_zone_per_kwh,
             buses=load_buses,
         )
     stamp = rule.rule == "postage_stamp"
-    return zone_charges(
+    charges = zone_charges(
         "flat" if stamp else rule.rule,
         feeder.transformer_of_zone,
         tick=tick,
@@ -92,6 +98,9 @@ def wheeling_charges(scenario: Scenario, feeder: Feeder, load_buses: IntArray) -
         between_zones_per_kwh=tariff.network_per_kwh if stamp else rule.between_zones_per_kwh,
         beyond_per_kwh=rule.beyond_per_kwh,
     )
+    if rule.rule == "zonal" and rule.same_substation_per_kwh is not None:
+        charges = price_substations(charges, feeder, rule.same_substation_per_kwh, tick)
+    return charges
 
 
 def _tables(scenario: Scenario, notice: Notice | None) -> tuple[tuple[Any, Any, Any], list[Any], str]:

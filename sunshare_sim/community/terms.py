@@ -42,7 +42,7 @@ def build_terms(tariff: Tariff, grid: TimeGrid, feeder: Feeder, households: Hous
         ),
         tiers=_tiers(tariff),
         network_fixed_micro=_micro(network_fixed(tariff, grid)),
-        capacity_micro=_micro(tariff.capacity_per_kw),
+        capacity_micro=_micro(tariff.capacity_charge),
         export_charge_micro=_micro(export.charge_per_kwh),
         export_free_micro=_micro(export.free_kwh),
         export_window=runs_of(window.astype(np.int64)) if export.charge_per_kwh else (),
@@ -64,7 +64,7 @@ def needs_terms(tariff: Tariff, prices: SlotPrices) -> bool:
         or any(tariff.tiers(name) for name in COMPONENTS)
         or tariff.network_fixed_per_day
         or tariff.network_fixed_per_month
-        or tariff.capacity_per_kw
+        or tariff.capacity_charge
         or tariff.export.charge_per_kwh
         or tariff.sharing.premium_per_kwh
         or _credit_against(tariff)
@@ -146,7 +146,7 @@ def _tiers(tariff: Tariff) -> tuple[tuple[int, int, int], ...]:
     for part, name in enumerate(PARTS):
         before = _micro(getattr(tariff, f"{name}_per_kwh"))
         for tier in tariff.tiers(name):
-            price = _micro(tier.per_kwh)
+            price = _micro(tier.price_per_kwh)
             found.append((part, _micro(tier.above_kwh), price - before))
             before = price
     return tuple(found)

@@ -68,6 +68,29 @@ def _ticks(price_per_kwh: float | None, tick: float) -> int:
     return int(limit_ticks(price_per_kwh, ASK, tick))
 
 
+def price_substations(charges: IntArray, feeder: Feeder, per_kwh: float, tick: float) -> IntArray:
+    """Return zonal charges with a price of their own between two transformers of one substation [ticks].
+
+    A substation is the root of a network in which several transformers hang on lines of a higher voltage.
+
+    Parameters
+    ----------
+    charges : IntArray
+        Charges by `zone_charges`, shape [zones, zones].
+    feeder : Feeder
+        The feeder.
+    per_kwh : float
+        The price [currency/kWh].
+    tick : float
+        Smallest price step [currency/kWh].
+    """
+    _, first = np.unique(feeder.zone_of_bus, return_index=True)
+    root = radial_model(feeder).root_of_bus[first]
+    station = feeder.transformer_of_zone
+    apart = (station[:, None] != station) & (root[:, None] == root)
+    return np.where(apart, _ticks(per_kwh, tick), charges)
+
+
 class CommunityRule(NamedTuple):
     """Hold a country's rule for what shared energy pays of the grid's charges.
 

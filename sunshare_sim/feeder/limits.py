@@ -18,7 +18,9 @@ from sunshare_sim.feeder.powerflow import MOST_SWEEPS, TOLERANCE_PU, RadialModel
 from sunshare_sim.units import FloatArray, IntArray
 
 LIMIT_TOLERANCE_PU: Final = 1e-6
-CUT_TOLERANCE_PU: Final = 5e-7  # what is cut is metered in whole 1e-6 kWh, which may move a voltage by some 1e-8
+CUT_TOLERANCE_PU: Final = (
+    5e-7  # what is cut is metered in whole 1e-6 kWh, which may move a voltage by some 1e-8
+)
 LIMIT_NAMES: Final = ("", "voltage too high", "voltage too low", "loading", "no solution")
 ADMIT_TOLERANCE_PU: Final = 2.5e-7  # less than that of a cut, so that what is not sold can be cut beside it
 MOST_CHECKS: Final = 50
@@ -307,9 +309,7 @@ def worst_case_cuts(
     """
     p = np.stack([-wish.injection_kw, wish.demand_kw])
     cuttable = np.maximum(-p, 0.0), np.maximum(p, 0.0)
-    return curtail(
-        model, limits, (p, q_kvar), cuttable=cuttable, source_pu=source_pu, sharing=sharing
-    )
+    return curtail(model, limits, (p, q_kvar), cuttable=cuttable, source_pu=source_pu, sharing=sharing)
 
 
 def shared_path_pu(model: RadialModel) -> tuple[FloatArray, FloatArray]:

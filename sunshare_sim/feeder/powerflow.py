@@ -101,7 +101,7 @@ def radial_model(
         side at +2.5 % has 1.025. Shape [branches].
     zero_sequence_ohm : tuple of FloatArray, optional
         Zero-sequence resistance and reactance of each branch [ohm], shape [branches]; only three-phase flow needs it.
-        If not given, the feeder's own; where that is unknown, 4 r and 3.5 x of a line, and that of the positive sequence
+        If not given, the feeder's own; where that is unknown, 4 r and 3.5 x of a line, that of the positive sequence
         for a transformer.
     short_circuit_kva : float
         Short-circuit power of the grid above each root [kVA]; infinite for a stiff one.

@@ -223,7 +223,13 @@ class Wires:
         )
 
     def admit_trades(
-        self, net_kwh: FloatArray, seller: IntArray, energy_kwh: FloatArray, *, whole: bool = False, slot: int = 0
+        self,
+        net_kwh: FloatArray,
+        seller: IntArray,
+        energy_kwh: FloatArray,
+        *,
+        whole: bool = False,
+        slot: int = 0,
     ) -> TradeCuts:
         """Grant trades in their order what the wires leave beside all demand, then cut surplus that is not sold.
 
@@ -341,7 +347,10 @@ class Wires:
             source_pu=self.rules.source_pu,
             sharing=self.rules.sharing,
         )
-        given_in, given_out = np.minimum(worst.injection_kw[0], may[0]), np.minimum(worst.demand_kw[1], may[1])
+        given_in, given_out = (
+            np.minimum(worst.injection_kw[0], may[0]),
+            np.minimum(worst.demand_kw[1], may[1]),
+        )
         left = np.maximum(may[0] - given_in, 0.0), np.maximum(may[1] - given_out, 0.0)
         rest = self._curtail((p + given_in - given_out, q), left)
         sheds = bool(given_out.any())
@@ -392,7 +401,11 @@ class Wires:
             loading, most = flow.current_a[0, branch], limits.rating_a[branch]
             name = feeder.branches.name[branch]
             return f"{place_name(feeder, bus)}, {name}", f"{loading:.6g} A", f"at most {most:.6g} A"
-        bound = f"at most {limits.v_max[bus]:.6g}" if kind == VOLTAGE_HIGH else f"at least {limits.v_min[bus]:.6g}"
+        bound = (
+            f"at most {limits.v_max[bus]:.6g}"
+            if kind == VOLTAGE_HIGH
+            else f"at least {limits.v_min[bus]:.6g}"
+        )
         return place_name(feeder, bus), f"{flow.voltage_pu[0, bus]:.6g} p.u.", f"{bound} p.u."
 
     def _no_solution(self, flow: Flow) -> str:
@@ -419,13 +432,13 @@ class Wires:
         summed = np.bincount(3 * self.bus_of_home + phase, energy_kwh, 3 * buses) / self.hours
         return summed.reshape(buses, 3)
 
-    def _powers(
-        self, net_kwh: FloatArray, phase: IntArray | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    def _powers(self, net_kwh: FloatArray, phase: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
         deficit = np.maximum(net_kwh, 0.0)
         return self._at_buses(net_kwh, phase), self._at_buses(deficit, phase) * self.rules.kvar_per_kw
 
 
 def _unmet(what: str, violation: tuple[str, str, str]) -> NetworkError:
     where, got, expected = violation
-    return NetworkError(describe(what, where=where, got=got, expected=expected, hint="widen `network.limits`"))
+    return NetworkError(
+        describe(what, where=where, got=got, expected=expected, hint="widen `network.limits`")
+    )

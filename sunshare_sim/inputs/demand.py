@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sunshare_sim.errors import InputError, describe, did_you_mean
 from sunshare_sim.inputs._demand import QUARTERS_PER_DAY, gather
 from sunshare_sim.inputs.cache import Notice, cached_arrays
+from sunshare_sim.rowstreams import RowsOf, whole_stream
 from sunshare_sim.streams import stream
 from sunshare_sim.timegrid import TimeGrid
 from sunshare_sim.units import FloatArray, IntArray
@@ -210,6 +211,7 @@ def bootstrap(
     seed: int,
     *,
     name: str = "households",
+    of: RowsOf = whole_stream,
 ) -> DemandSeries:
     """Draw, for each home and day, the day of its shape that stands for it (block bootstrap; Künsch 1989).
 
@@ -233,6 +235,8 @@ def bootstrap(
         number alone, so that longer runs and more homes leave the draws of the others as they were.
     name : str
         Stream of the draws; groups of homes need one each.
+    of : callable
+        Makes of the stream of all homes of a group that of those given here.
 
     Raises
     ------
@@ -247,7 +251,7 @@ def bootstrap(
     shape_class = _day_class(shapes.weekday)
     for row, day in enumerate(run_days.tolist()):
         candidates = _candidates(day, shape_class, shapes.window_days)
-        uniform = stream(seed, "demand", name, day).random((homes, 2))
+        uniform = of(stream(seed, "demand", name, day)).random((homes, 2))
         donor[row] = candidates[(uniform[:, 0] * candidates.size).astype(np.int64)]
         shift[row] = np.floor(uniform[:, 1] * (2 * steps + 1)).astype(np.int8) - steps
     return DemandSeries(shapes, _floats(annual_kwh), _ints(shape_of_home), donor, shift, grid)

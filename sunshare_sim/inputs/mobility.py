@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from sunshare_sim.errors import InputError, describe, did_you_mean
 from sunshare_sim.inputs.habits import ENERGY_ARRIVAL, ENERGY_STAY, HOME, QUANTILES, STAY_ARRIVAL, Habits
+from sunshare_sim.rowstreams import RowsOf, whole_stream
 from sunshare_sim.streams import stream
 from sunshare_sim.timegrid import TimeGrid
 from sunshare_sim.units import FloatArray, IntArray
@@ -62,6 +63,7 @@ def ev_sessions(
     per_week: float = 3.0,
     power_kw: npt.ArrayLike = np.inf,
     efficiency: npt.ArrayLike = 0.89,
+    of: RowsOf = whole_stream,
 ) -> Sessions:
     """Draw the home charging sessions of `cars` cars that touch the run.
 
@@ -87,10 +89,12 @@ def ev_sessions(
         Largest charging power, AC side [kW]; one value or shape [cars].
     efficiency : array_like
         Share of the metered energy that reaches the battery; one value or shape [cars].
+    of : callable
+        Makes of the stream of a group's cars that of the `cars` among them.
     """
     if cars == 0 or grid.slots == 0:
         return no_sessions()
-    car, first, last, energy = draw_stays(cars, grid, seed, per_week, HOME)
+    car, first, last, energy = draw_stays(cars, grid, seed, per_week, HOME, of=of)
     shape = (cars,)
     power = np.broadcast_to(np.asarray(power_kw, dtype=np.float64), shape)[car]
     stored = np.broadcast_to(np.asarray(efficiency, dtype=np.float64), shape)[car]
@@ -106,6 +110,7 @@ def draw_stays(
     habits: Habits,
     *,
     days: tuple[int, ...] = (*range(7),),
+    of: RowsOf = whole_stream,
 ) -> Sessions:
     """Draw stays of `cars` cars at a kind of place, sorted by car and arrival; energy as metered, unbounded [kWh].
 
@@ -119,10 +124,12 @@ def draw_stays(
         When cars come to such a place, for how long and for how much.
     days : tuple of int
         Days of the week on which they come, Monday = 0.
+    of : callable
+        As in `ev_sessions`.
     """
     chance = per_week / len(days)
     drawn = [
-        _sessions_of_day(cars, day, grid, seed, chance, habits)
+        _sessions_of_day(cars, day, grid, (seed, of), chance, habits)
         for day in _local_days(grid)
         if (day + 3) % 7 in days
     ]
@@ -195,14 +202,14 @@ def _local_days(grid: TimeGrid) -> range:
 
 
 def _sessions_of_day(
-    cars: int, day: int, grid: TimeGrid, seed: int, chance: float, habits: Habits
+    cars: int, day: int, grid: TimeGrid, draws: tuple[int, RowsOf], chance: float, habits: Habits
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Draw the sessions that begin on a local day: car, arrival [min since the run's start], stay [h], energy [kWh]."""
-    rounds = int(np.ceil(chance))
+    rounds, (seed, of) = int(np.ceil(chance)), draws
     # One row a car, filled row by row: what a car draws does not depend on how many come after it.
-    begins, when = stream(seed, "ev", "arrival", day).random((cars, rounds, 2)).transpose(2, 0, 1)
+    begins, when = of(stream(seed, "ev", "arrival", day)).random((cars, rounds, 2)).transpose(2, 0, 1)
     car, turn = np.nonzero(begins < chance / rounds)
-    noise = stream(seed, "ev", "session", day).standard_normal((cars, rounds, 2))[car, turn].T
+    noise = of(stream(seed, "ev", "session", day)).standard_normal((cars, rounds, 2))[car, turn].T
 
     weekend = (day + 3) % 7 >= 5
     shares = np.array(habits.weekend if weekend else habits.workday)

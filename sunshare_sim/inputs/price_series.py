@@ -1,6 +1,7 @@
 """Prices from a user's own file: read as strictly as profiles, and laid on the slots; a slot has its mean price."""
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from sunshare_sim.inputs.profiles import _raise_not_covered, _read, _starts, _st
 from sunshare_sim.timegrid import TimeGrid
 from sunshare_sim.units import FloatArray
 
-LIMIT = 100.0
+LIMIT: Final = 100.0  # currency/kWh
 
 
 def read_prices(

@@ -93,9 +93,12 @@ def receipts_bytes(rows: IntArray) -> bytes:
     return rows.astype("<i8", copy=False).tobytes()
 
 
-def readings_bytes(net: IntArray, retail_micro: int, feed_in_micro: int) -> bytes:
-    """Return the canonical bytes of a slot's prices and of every home's metered net [1e-6 kWh]."""
-    return struct.pack("<2q", retail_micro, feed_in_micro) + net.astype("<i8", copy=False).tobytes()
+def readings_bytes(
+    net: IntArray, retail_micro: int, feed_in_micro: int, losses: IntArray | None = None
+) -> bytes:
+    """Return the canonical bytes of a slot's prices and of every home's metered net and share of losses [1e-6 kWh]."""
+    data = struct.pack("<2q", retail_micro, feed_in_micro) + net.astype("<i8", copy=False).tobytes()
+    return data if losses is None else data + losses.astype("<i8", copy=False).tobytes()
 
 
 def receipts_commitment(receipts: bytes, audit: Audit) -> bytes:

@@ -1,7 +1,7 @@
 """The folder `ledger/` of a run: all that an auditor needs, and nothing that is not sealed.
 
 genesis.json      what the chain is bound to: households, funding, prices' parts, authorities; canonical JSON
-readings.parquet  every home's metered net, slot by slot [1e-6 kWh]
+readings.parquet  every home's metered net, slot by slot, and its share of the losses if it pays for any [1e-6 kWh]
 prices.parquet    retail and feed-in price of each slot [1e-6 currency/kWh]
 receipts.parquet  every trade in order, settled or failed (`chain.RECEIPT`)
 blocks.bin        header (128 bytes) and signature of each block
@@ -55,6 +55,8 @@ class Genesis:
         How receipts are hashed and blocks signed.
     authorities : tuple of str
         Public keys, hexadecimal; empty when blocks are not signed.
+    losses : bool
+        Whether readings hold each home's share of the energy lost in the wires; not in the text where they do not.
     terms : Terms, optional
         What the tariff asks beyond prices by slot; None, and not in the text, where it asks nothing more.
     """
@@ -67,11 +69,14 @@ class Genesis:
     audit: Audit = "trade"
     signature: str = "ed25519"
     authorities: tuple[str, ...] = ()
+    losses: bool = False
     terms: Terms | None = None
 
     def text(self) -> str:
         """Return the canonical JSON, which is also the chain's run id."""
         values: dict[str, Any] = {**self.__dict__, "parts": self.parts._asdict(), "format": FORMAT}
+        if not values["losses"]:
+            del values["losses"]
         terms = values.pop("terms")
         return canonical(values if terms is None else {**values, "terms": terms._asdict()})
 
@@ -81,7 +86,11 @@ class Genesis:
         values = json.loads(text)
         if (version := values.pop("format")) != FORMAT:
             raise ValueError(f"format {version!r} is not known; this version reads {FORMAT}")
-        terms = parse_terms(values.pop("terms")) if "terms" in values else None
+        terms = (
+            parse_terms(values.pop("terms"), slots=values["slots"], households=values["households"])
+            if "terms" in values
+            else None
+        )
         parts, authorities = RetailParts(**values.pop("parts")), tuple(values.pop("authorities"))
         made = cls(**values, parts=parts, authorities=authorities, terms=terms)
         made.check()
@@ -104,9 +113,16 @@ class Genesis:
             raise ValueError(f"funded_micro is {self.funded_micro!r} for {self.households} households")
         texts = {"run": self.run, "audit": self.audit, "signature": self.signature}
         texts |= {f"authorities[{at}]": key for at, key in enumerate(self.authorities)}
+        if type(self.losses) is not bool:
+            raise ValueError(f"losses is {self.losses!r}")
         for name, value in texts.items():
             if not isinstance(value, str) or (name == "audit" and value not in ("trade", "block")):
                 raise ValueError(f"{name} is {value!r}")
+
+
+def columns_of(genesis: Genesis) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each file of rows."""
+    return {**COLUMNS, READINGS: (*COLUMNS[READINGS], "losses_micro_kwh")} if genesis.losses else dict(COLUMNS)
 
 
 def canonical(values: dict[str, Any]) -> str:
@@ -133,12 +149,12 @@ class LedgerWriter:
         self._authorities = authorities
         (folder / GENESIS).write_bytes(genesis.text().encode("ascii"))
         self._blocks = (folder / BLOCKS).open("wb")
-        self._rows = {name: _RowWriter(folder / name, columns) for name, columns in COLUMNS.items()}
+        self._rows = {name: _RowWriter(folder / name, columns) for name, columns in columns_of(genesis).items()}
         self._head = ""
 
-    def slot(self, net: IntArray, prices: tuple[int, int]) -> None:
-        """Add a slot: metered net, shape [homes]; retail and feed-in price."""
-        self._rows[READINGS].append(net.reshape(-1, 1).copy())
+    def slot(self, net: IntArray, prices: tuple[int, int], losses: IntArray | None = None) -> None:
+        """Add a slot: metered net, shape [homes]; retail and feed-in price; shares of losses, shape [homes]."""
+        self._rows[READINGS].append(np.stack([net] if losses is None else [net, losses], axis=1))
         self._rows[PRICES].append(np.array([prices], dtype=np.int64))
 
     def block(self, block: Block, receipts: IntArray) -> None:
@@ -347,26 +363,32 @@ class Sealed(NamedTuple):
         Metered net, shape [slots, homes].
     prices : IntArray
         Retail and feed-in price, shape [slots, 2].
+    losses : IntArray or None
+        Shares of the energy lost in the wires, shape [slots, homes]; None where nobody is billed for any.
     """
 
     block: Block
     receipts: IntArray
     net: IntArray
     prices: IntArray
+    losses: IntArray | None = None
 
 
 def read_sealed(folder: Path, genesis: Genesis) -> Iterator[Sealed]:
     """Yield every block with what it seals; a file that ends too early gives fewer rows, which the hashes show."""
-    rows = {name: Rows(folder / name, columns) for name, columns in COLUMNS.items()}
+    rows = {name: Rows(folder / name, columns) for name, columns in columns_of(genesis).items()}
     last = -1
     for block in read_blocks(folder, genesis):
         new = min(max(block.slot - last, 0), genesis.slots)
-        net = rows[READINGS].take(new * genesis.households)
+        read = rows[READINGS].take(new * genesis.households)
+        whole = read[: len(read) // genesis.households * genesis.households]
+        by_slot = whole.T.reshape(whole.shape[1], -1, genesis.households)
         yield Sealed(
             block,
             rows[RECEIPTS].take(min(max(block.trades, 0), 1 << 40)),
-            net[: len(net) // genesis.households * genesis.households].reshape(-1, genesis.households),
+            by_slot[0],
             rows[PRICES].take(new),
+            by_slot[1] if genesis.losses else None,
         )
         last = max(last, block.slot)
     for name, reader in rows.items():

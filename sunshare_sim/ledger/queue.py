@@ -66,6 +66,8 @@ class SlotTrades:
         Retail and feed-in price [1e-6 currency/kWh].
     trades : Trades
         What was agreed.
+    losses : IntArray, optional
+        What each home is billed of the energy lost in the wires [1e-6 kWh], shape [homes].
     status : IntArray
         `PENDING` until a block has the trade; then what the ledger says, shape [trades].
     block, latency_ms : IntArray
@@ -79,6 +81,7 @@ class SlotTrades:
     net: IntArray
     prices: tuple[int, int]
     trades: Trades
+    losses: IntArray | None = None
     status: IntArray = field(init=False)
     block: IntArray = field(init=False)
     latency_ms: IntArray = field(init=False)
@@ -209,7 +212,7 @@ class SettlementQueue:
         readings = []
         while self._sent and self._sent[0].sent_ms < time_ms:
             each = self._sent.popleft()
-            readings.append(readings_bytes(each.net, *each.prices))
+            readings.append(readings_bytes(each.net, *each.prices, each.losses))
             self._open.append(each)
         if not self._open:
             return None

@@ -406,7 +406,7 @@ class Ledger:
             )
 
 
-def _check_whole(where: str, *values: int) -> None:
+def _check_whole(where: str, *values: object) -> None:
     """Refuse what is no integer, which would be cut to one."""
     for value in values:
         if not isinstance(value, Integral):

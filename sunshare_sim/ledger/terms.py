@@ -1,6 +1,5 @@
 """What a tariff of several parts needs beyond a retail and a feed-in price a slot, as sealed in a run's genesis."""
 
-from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from sunshare_sim.units import IntArray
 Runs = tuple[tuple[int, int], ...]
 SUPPLY, NETWORK, LEVIES = 0, 1, 2
 PARTS: Final = ("supply", "network", "levies")
+LARGEST: Final = 2**62
 
 
 class Terms(NamedTuple):
@@ -92,30 +92,46 @@ def spread(runs: Runs, slots: int) -> IntArray:
     return np.repeat(np.array(values, dtype=np.int64), counts)
 
 
-def parse_terms(values: dict[str, Any]) -> Terms:
-    """Return the terms of a JSON object, checked to fit one another.
+def parse_terms(values: dict[str, Any], *, slots: int, households: int) -> Terms:
+    """Return the terms of a JSON object, checked to fit a run of so many slots and households.
 
     Raises
     ------
     LedgerError
         When they do not.
     """
-    terms = Terms(**{name: _tuples(value) for name, value in values.items()})
-    lengths = {
-        sum(count for count, _ in runs) for runs in (terms.network, terms.levies, terms.export_window) if runs
+    terms = Terms(**{name: _frozen(value, name) for name, value in values.items()})
+    zones = len(terms.near)
+    placed = len(terms.zones) == households and all(0 <= zone < zones for zone in terms.zones)
+    fits = {
+        "slot_minutes": terms.slot_minutes > 0,
+        "periods": terms.slots == slots and all(0 < covered <= whole for covered, whole in terms.periods),
+        "network": _length(terms.network) == slots,
+        "levies": _length(terms.levies) == slots,
+        "export_window": _length(terms.export_window) == (slots if terms.export_window else 0),
+        "vat_ppm": len(terms.vat_ppm) == len(PARTS) and min(terms.vat_ppm) >= 0,
+        "tiers": all(part in range(len(PARTS)) and above >= 0 for part, above, _ in terms.tiers),
+        "credit_against": terms.credit_against in {"", "retail", "supply"},
+        "settlement_periods": terms.settlement_periods > 0,
+        "zones": placed or not (terms.zones or terms.premium_micro),
+        "near": all(len(row) == zones for row in terms.near),
     }
-    if lengths - {terms.slots} or len(terms.vat_ppm) != len(PARTS):
-        raise LedgerError(
-            describe(
-                "terms that do not fit the run", where="genesis", got=sorted(lengths), expected=terms.slots
-            )
-        )
+    for name, right in fits.items():
+        if not right:
+            raise LedgerError(describe("does not fit the run", where=f"genesis.json, terms.{name}"))
     return terms
 
 
-def _tuples(value: Any) -> Any:
-    return (
-        tuple(_tuples(item) for item in value)
-        if isinstance(value, Iterable) and not isinstance(value, str)
-        else value
+def _length(runs: Runs) -> int:
+    return sum(count for count, _ in runs)
+
+
+def _frozen(value: Any, name: str) -> Any:
+    """Return a value of whole numbers, lists as tuples; the text may come from anyone."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item, name) for item in value)
+    if (type(value) is int and abs(value) < LARGEST) or (name == "credit_against" and isinstance(value, str)):
+        return value
+    raise LedgerError(
+        describe("not a whole number that fits", where=f"genesis.json, terms.{name}", got=value)
     )

@@ -6,7 +6,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from sunshare_sim.errors import LedgerError, describe
 from sunshare_sim.ledger import files
 from sunshare_sim.ledger.account import Account
 from sunshare_sim.ledger.authorities import Verifier, is_signed, load_verifier
-from sunshare_sim.ledger.billing import Accumulators, Bills, Settled, bill_slot, make_bills
+from sunshare_sim.ledger.billing import Accumulators, Bills, Settled, bill_losses, bill_slot, make_bills
 from sunshare_sim.ledger.chain import (
     RECEIPT,
     Block,
@@ -176,11 +176,16 @@ def check_block(sealed: Sealed, number: int, previous: bytes, genesis: Genesis) 
     if found != block.receipts_hash:
         where = f"{files.RECEIPTS}, block {number}"
         raise wrong("receipts_hash is wrong", where, found.hex(), block.receipts_hash.hex())
-    slots = zip(sealed.net, sealed.prices, strict=False)
-    read = b"".join(readings_bytes(net, int(prices[0]), int(prices[1])) for net, prices in slots)
+    slots = zip(sealed.net, sealed.prices, _losses(sealed), strict=False)
+    read = b"".join(readings_bytes(net, int(at[0]), int(at[1]), losses) for net, at, losses in slots)
     if sha256(read).digest() != block.readings_hash:
         where = f"{files.READINGS} or {files.PRICES}, block {number}"
         raise wrong("readings_hash is wrong", where, sha256(read).hexdigest(), block.readings_hash.hex())
+
+
+def _losses(sealed: Sealed) -> Iterable[IntArray | None]:
+    """Return each slot's shares of losses, None where there are none."""
+    return [None] * len(sealed.net) if sealed.losses is None else sealed.losses
 
 
 def check_signature(block: Block, verifiers: list[Verifier]) -> None:
@@ -235,7 +240,7 @@ class Replay:
         self.blocks = self.trades = self.failed = 0
         self._net: IntArray = np.zeros(genesis.households, dtype=np.int64)
         self._prices = (0, 0)
-        self._ahead: deque[tuple[IntArray, tuple[int, int]]] = deque()
+        self._ahead: deque[tuple[IntArray, tuple[int, int], IntArray | None]] = deque()
         self._rows: list[IntArray] = []
         self._index = 0
         if genesis.funded_micro:
@@ -246,8 +251,8 @@ class Replay:
         """Take in a block. A slot ends when receipts of a later one come, for its own may fill several blocks."""
         rows, where = sealed.receipts, f"{files.RECEIPTS}, block {sealed.block.number}"
         self._ahead.extend(
-            (net, (int(prices[0]), int(prices[1])))
-            for net, prices in zip(sealed.net, sealed.prices, strict=True)
+            (net, (int(prices[0]), int(prices[1])), losses)
+            for net, prices, losses in zip(sealed.net, sealed.prices, _losses(sealed), strict=True)
         )
         if self.slot + len(self._ahead) != sealed.block.slot:
             raise wrong(
@@ -285,7 +290,9 @@ class Replay:
         """End the slot and begin the next one."""
         self._finish_slot()
         self.slot += 1
-        net, self._prices = self._ahead.popleft()
+        net, self._prices, losses = self._ahead.popleft()
+        if losses is not None:
+            bill_losses(self.sums, losses, max(self._prices[0], 0))
         self._net, self._index = np.ascontiguousarray(net), 0
         self.ledger.register_injections(self.slot, np.maximum(-self._net, 0))
 

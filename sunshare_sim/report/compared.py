@@ -76,7 +76,8 @@ def _cells(study: Study, said: str, rows: "pd.DataFrame") -> Iterator[tuple[str,
     unit = str(rows["unit"].iloc[0]).replace("currency", study.record["currency"])
     yield (said if unit == "1" else f"{said} [{unit}]",)
     for row in rows.to_dict("records"):
-        numbers = (number(row[each], 3) for each in ("base_mean", "difference", "low", "high", "p_adjusted"))
+        digits = 4 if unit == "p.u." else 3
+        numbers = (number(row[each], digits) for each in ("base_mean", "difference", "low", "high", "p_adjusted"))
         yield (str(row["variant"]), *numbers)
 
 
@@ -116,7 +117,8 @@ def by_group(study: Study, example: Run | None) -> Iterator[Table]:
             continue
         table = change.groupby(labels).mean().T.rename_axis("variant")
         sizes = change.groupby(labels).size()
-        heads = ("variant", *(f"{label or 'not given'} ({counted(sizes[label], 'home')}) [{currency}]" for label in table.columns))
+        counts = [f"{label or 'not given'} ({counted(sizes[label], 'home')})" for label in table.columns]
+        heads = ("variant", *(f"{head} [{currency}]" for head in counts))
         caption = f"Mean change of a home's bill against the base, by {by}; positive: pays more."
         yield table_of(table, f"by-{by}", caption, heads=heads)
 

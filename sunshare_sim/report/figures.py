@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 
 MOST_DAYS: Final = 31  # rows of a table of days; longer runs are shown by month
 MOST_SLOTS: Final = 14 * 96  # rows of a CSV file of slots; of longer runs it holds days, as the figures do
+MOST_WORST: Final = 10  # buses and lines in a table of the worst
 MOST_HOMES: Final = 1000  # rows of a CSV file of homes; of more it holds every hundredth part
 SHARES: Final = np.arange(0, 101, 10)
 
 
 class Drawn(NamedTuple):
-    """Say how one figure of a report is made: its method of `run.plot`, and its table."""
+    """Say how one figure of a report is made: its method of `run.plot` with its options, and its table."""
 
     plot: str
     table: Callable[[Run], Table]
+    options: tuple[str, ...] = ()
 
 
 def chart(run: Run, name: str) -> Chart:
-    """Return one of `CHARTS` of a run."""
-    made = CHARTS[name]
-    figure: Figure = getattr(run.plot, made.plot)()
+    """Return one of `CHARTS` of a run, or one of `WIRES` of a run with power flow."""
+    made = CHARTS.get(name) or WIRES[name]
+    figure: Figure = getattr(run.plot, made.plot)(*made.options)
     finding = "; ".join(axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left"))
     return Chart(name, finding + ".", svg_of(figure, name), made.table(run))
 
@@ -172,7 +174,7 @@ def _feeder(run: Run) -> Table:
         "Homes and devices by zone of the feeder.",
         heads=heads,
         digits=1,
-        full=run.buses.set_index("bus"),
+        full=run.buses.set_index("bus") if len(run.buses) <= MOST_HOMES else None,
     )
 
 
@@ -192,4 +194,57 @@ CHARTS: Final[dict[str, Drawn]] = {
     "duration": Drawn("duration", _duration),
     "heat-map": Drawn("heat_map", _heat),
     "feeder-map": Drawn("feeder_map", _feeder),
+}
+
+
+def _voltages(run: Run) -> Table:
+    wanted = ["name", "households", "voltage_min_pu", "voltage_max_pu", "deviation_p95_pu", "share_outside"]
+    buses = run.buses.set_index("bus")
+    worst = buses[["voltage_min_pu", "voltage_max_pu"]].sub(1.0).abs().max(axis=1).nlargest(MOST_HOMES).index
+    table = buses.loc[worst[:MOST_WORST], wanted]
+    heads = ("bus", "name", "homes", "lowest [p.u.]", "highest [p.u.]", "95 % within [p.u.]", "outside 10 % [share]")
+    caption = f"The {len(table)} buses whose voltage was furthest from nominal; 95 % of a week's slots, worst week."
+    return table_of(table, "voltage-map", caption, heads=heads, digits=4, full=_worst_first(buses, worst))
+
+
+def _loadings(run: Run) -> Table:
+    wanted = ["kind", "from_bus", "to_bus", "rating_a", "loading_max", "loading_p95", "hours_above_100", "losses_kwh"]
+    lines = run.lines.set_index("line")
+    worst = lines["loading_max"].nlargest(MOST_HOMES).index
+    table = lines.loc[worst[:MOST_WORST], wanted].assign(
+        loading_max=lambda part: 100 * part["loading_max"], loading_p95=lambda part: 100 * part["loading_p95"]
+    )
+    heads = ("line", "kind", "from bus", "to bus", "rating [A]", "highest [%]", "95 % within [%]", "above rating [h]",
+             "losses [kWh]")  # fmt: skip
+    caption = f"The {len(table)} lines and transformers with the highest loading; 95 % of a week's slots, worst week."
+    return table_of(table, "loading-map", caption, heads=heads, digits=1, full=_worst_first(lines, worst))
+
+
+def _worst_first(table: "pd.DataFrame", worst: "pd.Index[int]") -> "pd.DataFrame":
+    """Return the whole table, of a large one the rows that are worst."""
+    return table if len(table) <= MOST_HOMES else table.loc[worst]
+
+
+def _loading_duration(run: Run) -> Table:
+    import pandas as pd
+
+    slots = run.slots[["loading_max", "voltage_max_pu", "voltage_min_pu"]].dropna()
+    shown, full = (
+        pd.DataFrame(
+            {name: np.quantile(slots[name], 1 - shares / 100) for name in slots},
+            index=pd.Index(shares, name="share of slots [%]"),
+        )
+        for shares in (SHARES, np.arange(101))
+    )
+    shown["loading_max"] *= 100
+    heads = ("share of slots [%]", "loading [%]", "highest voltage [p.u.]", "lowest voltage [p.u.]")
+    caption = "Loading and voltages that are reached in at least this share of slots, over all lines and buses."
+    places = {"loading_max": 1}
+    return table_of(shown, "loading-duration", caption, heads=heads, digits=lambda c: places.get(c, 4), full=full)
+
+
+WIRES: Final[dict[str, Drawn]] = {
+    "voltage-map": Drawn("feeder_map", _voltages, ("voltage",)),
+    "loading-map": Drawn("feeder_map", _loadings, ("loading",)),
+    "loading-duration": Drawn("loading_duration", _loading_duration),
 }

@@ -139,6 +139,17 @@ def number(value: Any, digits: int = 2) -> str:
     return text.lstrip("-") if is_nothing else text.replace("-", MINUS)
 
 
+def figure_text(value: float, unit: str) -> str:
+    """Return a key figure as a reader expects it: counts whole, voltages with four decimals, all else with three.
+
+    >>> figure_text(12.0, "1"), figure_text(0.25, "1"), figure_text(1.02, "p.u.")
+    ('12', '0.250', '1.0200')
+    """
+    if unit == "1" and np.isfinite(value) and value == round(value):
+        return number(int(value))
+    return number(value, 4 if unit == "p.u." else 3)
+
+
 def table_of(
     frame: "pd.DataFrame",
     name: str,

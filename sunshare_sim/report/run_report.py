@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sunshare_sim.errors import LedgerError
 from sunshare_sim.ledger.verify import verify
 from sunshare_sim.report.assumptions import differing
-from sunshare_sim.report.figures import by_home, chart
-from sunshare_sim.report.model import Paragraph, Points, Report, Section, Table, number, table_of
+from sunshare_sim.report.figures import WIRES, by_home, chart
+from sunshare_sim.report.model import Paragraph, Points, Report, Section, Table, figure_text, number, table_of
 from sunshare_sim.report.words import counted, sentences
 from sunshare_sim.results.fairness import bills_by
 from sunshare_sim.results.run import Run
+from sunshare_sim.results.wires import was_computed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,14 +52,7 @@ def run_report(run: Run) -> Report:
             Section(
                 "Fairness", (figures_table(run, "fairness", "How bills and savings are spread.", FAIRNESS),)
             ),
-            Section(
-                "Grid",
-                (
-                    chart(run, "duration"),
-                    chart(run, "heat-map"),
-                    figures_table(run, "grid", "Peaks and limits.", GRID),
-                ),
-            ),
+            Section("Grid", tuple(_grid(run))),
             Section(
                 "Energy",
                 (chart(run, "energy-balance"), figures_table(run, "energy", "Energy and shares.", ENERGY)),
@@ -108,6 +102,19 @@ def _summary(run: Run) -> Iterator[Paragraph | Table]:
         "peak_import_kw",
     )
     yield figures_table(run, "headline", "Headline figures.", names)
+
+
+def _grid(run: Run) -> Iterator[Any]:
+    yield chart(run, "duration")
+    yield chart(run, "heat-map")
+    if was_computed(run.lines):
+        yield from (chart(run, name) for name in WIRES)
+    else:
+        yield Paragraph(
+            "No power flow was computed: voltages, loadings and losses of the wires are unknown "
+            "(network.power_flow: post computes them)."
+        )
+    yield figures_table(run, "grid", "Peaks and limits.", GRID)
 
 
 def _winners(run: Run) -> Iterator[Any]:
@@ -171,7 +178,7 @@ def figures_table(run: Run, name: str, caption: str, names: tuple[str, ...]) -> 
     kpis = run.kpis.set_index("name")
     chosen = kpis.loc[[each for each in names if each in kpis.index]]
     rows = tuple(
-        (line["description"], number(line["value"], 3), unit_text(line["unit"], run.scenario))
+        (line["description"], figure_text(line["value"], line["unit"]), unit_text(line["unit"], run.scenario))
         for _, line in chosen.iterrows()
     )
     full = table_of(chosen, name, caption)

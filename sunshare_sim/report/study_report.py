@@ -198,10 +198,10 @@ def _uncertainty(told: Told) -> Iterator[Any]:
         yield Paragraph("Too few seeds to show how intervals narrow; ask for more replications.")
         return
     yield convergence_chart(study, kpi)
-    saved = differences_of(study, kpi)["variance_reduction"].median()
-    if np.isfinite(saved):
+    saved = differences_of(study, kpi)["variance_reduction"].dropna().to_numpy()
+    if saved.size:
         yield Paragraph(
-            f"Pairing by seed removes {number(100 * float(saved), 1)} % of the variance that independent "
+            f"Pairing by seed removes {number(100 * float(np.median(saved)), 1)} % of the variance that independent "
             "runs would have (median over the variants)."
         )
 

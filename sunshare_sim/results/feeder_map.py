@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ZONE_COLOURS: Final = (style.BLUE, style.RED, style.GREEN, style.PINK, style.SKY, style.ORANGE, style.GREY)
 MOST_LABELS: Final = 16  # zones; more names than these would hide the wires
+MOST_VECTORS: Final = 1_500  # buses drawn as vectors; of more a picture is smaller, and no worse to look at
 MOST_STRETCH: Final = (
     2.0  # between the two directions: a diagram that fills its page, not a map to measure on
 )
@@ -73,6 +74,8 @@ def feeder_map(run: Shown, by: str = "zone") -> "Figure":
         marks = _draw_devices(axes, tree, pixels, run.households)
         _write_names(axes, tree, pixels, marks)
         headline(axes, axes.get_title(loc="left"))
+        for drawn in axes.collections:
+            drawn.set_rasterized(tree.x.size > MOST_VECTORS)
     return figure
 
 

@@ -300,7 +300,10 @@ def _classes(run: Shown) -> tuple[Any, ...]:
 def _bars(axes: "Axes", first: int, values: FloatArray, **bars: Any) -> int:
     """Draw one class of homes from position `first` on and return the position after it."""
     last = first + len(values)
-    axes.bar(np.arange(first, last) + 0.5, values, width=1.0, edgecolor="white", **bars)
+    if bars["linewidth"]:
+        axes.bar(np.arange(first, last) + 0.5, values, width=1.0, edgecolor="white", **bars)
+    else:
+        axes.stairs(values, np.arange(first, last + 1), fill=True, **bars)
     median = float(np.median(values))
     axes.plot([first, last], [median, median], color=style.BLACK, linewidth=1.6)
     shift: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "va": "bottom"}

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -101,9 +103,8 @@ def calendar(axes: "Axes", times: Any) -> None:
 
     dates: Any = import_module("matplotlib.dates")
     zone, days = times.tz, (times[-1] - times[0]).days + 1
-    axes.set_xlim(
-        times[0], times[-1] + (times[-1] - times[-2] if len(times) > 1 else 0 * (times[-1] - times[0]))
-    )
+    slot = times[-1] - times[-2] if len(times) > 1 else np.timedelta64(1, "h")
+    axes.set_xlim(times[0], times[-1] + slot)
     if days > DAYS_IN_SLOTS:
         locator = dates.AutoDateLocator(tz=zone)
         axes.xaxis.set_major_locator(locator)

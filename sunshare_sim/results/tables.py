@@ -176,7 +176,7 @@ _SLOTS = TableSchema(
         Column("curtailment_cost", "micro", MONEY, "curtailed_kwh at the feed-in price: what the grid would have paid"),
         Column("voltage_min_pu", "float64", "p.u.", "lowest voltage of all buses, NaN without power flow"),
         Column("voltage_max_pu", "float64", "p.u.", "highest voltage of all buses, NaN without power flow"),
-        Column("loading_max", "float64", "1", "highest current of a line or transformer over its rating, NaN: no power flow"),
+        Column("loading_max", "float64", "1", "highest current over its rating, NaN: no power flow"),
     ),
 )
 _TRADES = TableSchema(
@@ -193,7 +193,7 @@ _TRADES = TableSchema(
         Column("price_per_kwh", "micro", PRICE, "price the seller gets"),
         Column("charge_per_kwh", "micro", PRICE, "wheeling charge the buyer pays on top, to the operator"),
         Column(
-            "status", "choice", "", "what became of it; pending in an interrupted run only", ("settled", "failed", "pending")
+            "status", "choice", "", "what became of it; pending if interrupted", ("settled", "failed", "pending")
         ),
         Column(
             "reason",
@@ -394,7 +394,7 @@ _BLOCKS = TableSchema(
         Column("header_hash", "text", "", "SHA-256 of this block's header, hexadecimal"),
         Column("latency_ms", "int64", "ms", "from the end of the slot of its first trade to the block"),
         Column("gas", "int64", "1", "gas of settling its trades, one batch a slot"),
-        Column("metering_gas", "int64", "1", "gas of registering surplus and delivering energy, one call a home and slot"),
+        Column("metering_gas", "int64", "1", "gas of registering and delivering energy, a call a home and slot"),
         Column("gas_cost", "micro", MONEY, "both at `settlement.gas_price`; on no bill"),
     ),
 )
@@ -422,7 +422,7 @@ _ACCOUNTS = TableSchema(
 )
 _CERTIFICATES = TableSchema(
     "certificates",
-    "One row a home: what its certificates for avoided emissions came to (`settlement.certificates`); household -1 is the"
+    "One row a home: what its certificates of emissions came to (`settlement.certificates`); household -1 is the"
     " outside fund. The sum of `revenue` equals the sum of `paid`; avoided = pooled + minted.",
     (
         HOUSEHOLD,

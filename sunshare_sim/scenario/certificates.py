@@ -10,8 +10,8 @@ from sunshare_sim.scenario.base import Section, field, mistake
 class Certificates(Section):
     """Say how certificates for avoided emissions are made, pooled and sold.
 
-    The default factor is that of German electricity in 2024 (Umweltbundesamt 2025: 363 g CO2 a kWh), the price that of
-    the German fuel emissions trading act for 2025, 55 EUR a tonne (BEHG, section 10).
+    The default factor is that of German electricity in 2024 (estimate of the Umweltbundesamt 2025: 363 g CO2 a kWh),
+    the price that of the German fuel emissions trading act for 2025, 55 EUR a tonne (BEHG, section 10).
     """
 
     enabled: bool = field(default=False, description="whether certificates are made")
@@ -24,8 +24,8 @@ class Certificates(Section):
     )
     factor_file: str | None = field(
         None,
-        "CSV or Parquet file with `time` and `kg_per_kwh`, in steps of at most an hour, instead of one factor;"
-        " time stamps without zone are UTC",
+        "CSV or Parquet file with `time` (UTC where it names no zone) and `kg_per_kwh`, in steps of at most an hour,"
+        " instead of one factor, relative to the scenario file",
         file=True,
     )
     size_kg: float = field(

@@ -37,10 +37,13 @@ class WheelingCharges(Section):
     between_zones_per_kwh: float = field(
         0.0, "flat: every trade; zonal: two zones of one transformer", unit=PRICE, ge=0, le=100
     )
+    same_substation_per_kwh: float | None = field(
+        None, "zonal: two transformers of one substation; unset: as `beyond_per_kwh`", unit=PRICE, ge=0, le=100
+    )
     beyond_per_kwh: float | None = field(
         None, "zonal: two transformers; unset: such trades are not allowed", unit=PRICE, ge=0, le=100
     )
-    per_kwh_and_ohm: float = field(
+    distance_price: float = field(
         0.0,
         "distance: for each ohm between the homes of the two zones, on average",
         unit="currency/kWh/ohm",
@@ -67,7 +70,9 @@ class WireLimits(Section):
 
     v_min_pu: float = field(0.9, "lowest voltage (EN 50160: 0.9)", unit="p.u.", gt=0, lt=2)
     v_max_pu: float = field(1.1, "highest voltage (EN 50160: 1.1)", unit="p.u.", gt=0, lt=2)
-    loading: float = field(1.0, "highest current of lines and transformers over their rating", unit="1", gt=0, le=10)
+    loading: float = field(
+        1.0, "highest current of lines and transformers over their rating", unit="1", gt=0, le=10
+    )
     applied_to: Literal["injections", "trades"] = field(
         "injections",
         "who gives way: injections, whoever feeds in where it is too much; trades, the later ones in the market, after"
@@ -91,7 +96,9 @@ class WireLimits(Section):
     def _possible(self) -> Self:
         if self.v_min_pu >= self.v_max_pu:
             raise mistake(
-                "no voltage is within these limits", key="v_min_pu", expected=f"below v_max_pu, {self.v_max_pu:g}"
+                "no voltage is within these limits",
+                key="v_min_pu",
+                expected=f"below v_max_pu, {self.v_max_pu:g}",
             )
         if self.envelopes and self.applied_to == "trades":
             raise mistake("envelopes hold injections, not trades", key="envelopes", hint="use one of the two")
@@ -127,7 +134,8 @@ class Network(Section):
 
     charges: WheelingCharges = field(WheelingCharges(), "wheeling charges between zones")
     power_flow: Literal["off", "post", "enforce"] = field(
-        "off", "off; post: compute voltages, loadings and losses of each slot; enforce: and keep them within `limits`"
+        "off",
+        "off; post: compute voltages, loadings and losses of each slot; enforce: and keep them within `limits`",
     )
     phases: Literal["balanced", "drawn", "in_turn"] | Phases = field(
         "balanced",
@@ -135,11 +143,18 @@ class Network(Section):
     )
     source_pu: float = field(1.0, "voltage of the grid above", unit="p.u.", gt=0.5, lt=1.5)
     tap_percent: float = field(
-        0.0, "tap of all transformers, beside that of the grid's data; 2.5 lowers what is below by 2.4 %",
-        unit="%", ge=-15, le=15,
+        0.0,
+        "tap of all transformers, beside that of the grid's data; 2.5 lowers what is below by 2.4 %",
+        unit="%",
+        ge=-15,
+        le=15,
     )
-    kvar_per_kw: float = field(
-        0.0, "reactive power that a deficit draws; 0.33 is a power factor of 0.95", unit="kvar/kW", ge=0, le=2
+    power_factor: float = field(
+        1.0,
+        "active over apparent power of what homes draw, inductive; feed-in is all active",
+        unit="1",
+        gt=0.5,
+        le=1,
     )
     on_divergence: Literal["raise", "mark"] = field(
         "raise",
@@ -154,7 +169,9 @@ class Network(Section):
         if self.phases != "balanced":
             if self.power_flow == "enforce":
                 raise mistake(
-                    "limits are enforced on a balanced feeder", key="phases", expected="balanced, or power_flow: post"
+                    "limits are enforced on a balanced feeder",
+                    key="phases",
+                    expected="balanced, or power_flow: post",
                 )
             if self.losses.rule == "marginal" or self.charges.loss_price_per_kwh:
                 raise mistake(

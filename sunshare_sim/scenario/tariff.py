@@ -51,7 +51,7 @@ class Tier(Section):
     above_kwh: float = field(
         ..., "energy of a billing period beyond which the price holds", unit="kWh", gt=0, le=1e6
     )
-    per_kwh: float = field(..., "price of the energy beyond, without VAT", unit=PRICE, ge=0, le=100)
+    price_per_kwh: float = field(..., "price of the energy beyond, without VAT", unit=PRICE, ge=0, le=100)
 
 
 class PriceSeries(Section):
@@ -178,7 +178,7 @@ class Tariff(Section):
     network_fixed_per_month: float = field(
         0.0, "network: fixed charge, without VAT, a month's part by its slots", unit=MONTH, ge=0, le=1e5
     )
-    capacity_per_kw: float = field(
+    capacity_charge: float = field(
         0.0,
         "network: charge on the highest import of a slot in each billing period, without VAT",
         unit="currency/kW",

@@ -144,7 +144,10 @@ class Course:
         """Add what a slot's homes did not get and could not use [1e-6 kWh] to the events that hold, shape [homes]."""
         for number, each in enumerate(self._cuts):
             if each.first <= slot < each.last:
-                self.tally[number] += int(shed[each.homes].sum()), int(lost[each.homes].sum())
+                # What a home loses without supply is the outage's, not that of the island around it.
+                out = np.zeros_like(each.homes) if self.now is None else self.now.out
+                who = each.homes & ~out if isinstance(each, Island) else each.homes
+                self.tally[number] += int(shed[who].sum()), int(lost[who].sum())
 
     def columns(self, grid: TimeGrid, slots: int) -> dict[str, Any]:
         """Return the table `events` of a run of `slots` slots: a row for each beginning, and each end with its sums."""

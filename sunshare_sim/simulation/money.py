@@ -21,6 +21,7 @@ def settle(state: State) -> None:
         net=state.net.copy(),
         prices=(int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot])),
         trades=state.trades,
+        losses=state.wiring.losses_by_home,
     )
     state.queue.put(agreed, last=slot + 1 == grid.slots)
     state.status = agreed.status  # written as the trades are settled

@@ -93,9 +93,12 @@ def carry(state: State) -> None:
         return
     carried = wiring.wires.carry(state.net / MICRO, slot=state.slot)
     wiring.losses, wiring.extremes = carried.losses, carried.extremes
+    wiring.losses_by_home = carried.losses_by_home
     if carried.trouble:
         wiring.noted.append((state.slot, carried.trouble))
-    bill_losses(state.bills, carried.losses_by_home, int(state.community.prices.retail_micro[state.slot]))
+    # where the grid pays for what it delivers, what is lost on the way costs nothing
+    price = max(int(state.community.prices.retail_micro[state.slot]), 0)
+    bill_losses(state.bills, carried.losses_by_home, price)
     wiring.soc_before[:] = state.soc_kwh
 
 

@@ -450,7 +450,7 @@ def _fade(plant: Plant, slot: int) -> None:
         days = ageing.fade_days if ageing else None
         if days is None or (slot + 1) % (days * plant.community.grid.slots_per_day):
             continue
-        kept = 1.0 - lost(plant, control)
+        kept = np.nan_to_num(1.0 - lost(plant, control))  # homes without a battery have none to lose of
         rows, new = control.members, plant.community.batteries
         for column, original in (
             (plant.batteries.capacity_kwh, new.capacity_kwh),

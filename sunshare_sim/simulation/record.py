@@ -97,7 +97,8 @@ class RunRecorder:
             rows.append(panel_row(state, name))
         if self._ledger is not None:
             prices, slot = state.community.prices, state.slot
-            self._ledger.slot(state.net, (int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot])))
+            at = int(prices.retail_micro[slot]), int(prices.feed_in_micro[slot])
+            self._ledger.slot(state.net, at, state.wiring.losses_by_home)
 
     def block(self, state: State, made: Made) -> None:
         """Add a block, and the slots it settled the last trades of."""

@@ -139,6 +139,7 @@ def make_genesis(scenario: Scenario, community: Community) -> Genesis:
         slots=community.grid.slots,
         funded_micro=funding(scenario),
         parts=RetailParts(prices.network_micro, prices.levies_micro, prices.vat_ppm, prices.standing_micro),
+        losses=scenario.network.power_flow != "off",
         terms=community.terms,
         audit=scenario.settlement.audit,
         signature=scenario.settlement.signature,

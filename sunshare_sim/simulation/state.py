@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -129,7 +129,7 @@ class State:
         return self.tick_micro / MICRO
 
     def total_micro(self, home: int) -> int:
-        """Return a home's bill so far, without standing charge [1e-6 currency]."""
+        """Return a home's bill so far, without fixed charges and what its billing periods add [1e-6 currency]."""
         sums = self.bills
         paid = sums.retail[home] + sums.purchases[home] + sums.wheeling[home] + sums.losses[home]
         return int(paid - sums.feed_in[home] - sums.sales[home])

@@ -68,6 +68,8 @@ class Wiring:
         What was refused in this slot.
     losses : int
         Energy lost in this slot [1e-6 kWh].
+    losses_by_home : IntArray or None
+        What of it each home is billed, shape [homes]; None without power flow.
     extremes : SlotExtremes
         Voltages and loading of this slot.
     unserved : IntArray
@@ -84,6 +86,7 @@ class Wiring:
     unserved: IntArray
     refusals: list[Refusals] = field(default_factory=list)
     losses: int = 0
+    losses_by_home: IntArray | None = None
     extremes: SlotExtremes = UNKNOWN
     noted: list[tuple[int, str]] = field(default_factory=list)
 
@@ -144,7 +147,7 @@ def make_wires(scenario: Scenario, community: Community) -> Wires:
             loss_rule=rules.losses.rule,
             sharing=limits.sharing,
             envelopes=limits.envelopes,
-            kvar_per_kw=rules.kvar_per_kw,
+            kvar_per_kw=float(np.tan(np.arccos(rules.power_factor))),
             source_pu=rules.source_pu,
             on_divergence=rules.on_divergence,
             price_step=rules.congestion.price_step_per_kwh,
@@ -176,7 +179,9 @@ def phases_of_homes(scenario: Scenario, community: Community) -> IntArray | None
         return phase
     if len(phases) != homes:
         raise ScenarioError(
-            describe("not one phase a home", where="network.phases", got=len(phases), expected=f"{homes} phases")
+            describe(
+                "not one phase a home", where="network.phases", got=len(phases), expected=f"{homes} phases"
+            )
         )
     return np.array(phases, dtype=np.int64) - 1
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from sunshare_sim.errors import InputError
-from sunshare_sim.feeder.charges import zone_charges
+from sunshare_sim.feeder.charges import price_substations, zone_charges
+from sunshare_sim.feeder.graph import build_feeder
 
 TWO_TRANSFORMERS = np.array([0, 0, 1])
 PRICES = {"within_zone_per_kwh": 0.01, "between_zones_per_kwh": 0.02, "beyond_per_kwh": 0.05}
@@ -47,3 +48,18 @@ def test_never_below_the_asked_price(price, ticks):
 def test_unknown_rule_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'zonal'"):
         zone_charges("zonl", np.array([0]), tick=0.0001)
+
+
+def test_two_transformers_of_one_substation_have_a_charge_of_their_own():
+    buses = {"bus": ["hv", "mv", "a", "b"], "vn_kv": [110.0, 20.0, 0.4, 0.4]}
+    lines = {"from_bus": [], "to_bus": [], "r_ohm": [], "x_ohm": [], "rating_a": []}
+    stations = {"lv_bus": ["mv", "a", "b"], "hv_bus": ["hv", "mv", "mv"], "sn_kva": [25_000.0, 400.0, 400.0]}
+    feeder = build_feeder(buses, lines, stations, zones="transformer", copies=2)
+    prices = {"within_zone_per_kwh": 0.01, "between_zones_per_kwh": 0.02, "beyond_per_kwh": 0.08}
+    plain = zone_charges("zonal", feeder.transformer_of_zone, tick=0.01, **prices)
+    charges = price_substations(plain, feeder, 0.04, 0.01)
+    village_a, village_b, other = 1, 2, 4
+    assert charges[village_a, village_b] == 4
+    assert charges[village_a, other] == 8
+    assert charges[village_a, village_a] == 1
+    assert plain[village_a, village_b] == 8

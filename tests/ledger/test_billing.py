@@ -276,12 +276,37 @@ def test_a_run_that_was_stopped_is_billed_to_where_it_came():
     assert make_bills(sums, PARTS, account).capacity.tolist() == [0]
 
 
-def test_terms_that_do_not_fit_are_refused():
-    values = month_terms()._asdict()
-    for wrong in ({"network": ((3, 1),)}, {"vat_ppm": (1, 2)}, {"periods": ((3, 3),)}):
-        with pytest.raises(LedgerError, match="terms that do not fit the run"):
-            parse_terms({**values, **wrong})
-    assert parse_terms(values) == month_terms()
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"network": ((3, 1),)},
+        {"levies": ()},
+        {"vat_ppm": (1, 2)},
+        {"periods": ((3, 3),)},
+        {"periods": ((4, 3),)},
+        {"slot_minutes": 0},
+        {"tiers": ((3, 1, 1),)},
+        {"credit_against": "all"},
+        {"settlement_periods": 0},
+        {"zones": (0,)},
+        {"zones": (0, 1), "near": ((1,),)},
+        {"zones": (0, 0), "near": ()},
+        {"zones": (), "premium_micro": 1},
+        {"near": ((1, 0),)},
+        {"capacity_micro": 1.5},
+        {"capacity_micro": 2**62},
+        {"capacity_micro": True},
+    ],
+)
+def test_terms_that_do_not_fit_are_refused(wrong):
+    name = next(iter(wrong))
+    with pytest.raises(LedgerError, match=rf"genesis\.json, terms\.{name}"):
+        parse_terms({**month_terms()._asdict(), **wrong}, slots=4, households=2)
+
+
+def test_terms_come_back():
+    terms = month_terms(premium_micro=3, zones=(0, 1), near=((1, 0), (0, 1)), credit_against="supply")
+    assert parse_terms(terms._asdict(), slots=4, households=2) == terms
 
 
 def test_arrays_of_another_size_are_refused():

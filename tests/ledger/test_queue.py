@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sunshare_sim.errors import LedgerError
 from sunshare_sim.ledger.billing import Accumulators, bill_slot
 from sunshare_sim.ledger.chain import Chain, receipts_array
+from sunshare_sim.ledger.gas import metering_gas, settled_gas
 from sunshare_sim.ledger.queue import PENDING, SettlementQueue, SlotTrades, Timetable
 from sunshare_sim.ledger.settlement import Ledger, Trades
 
@@ -157,3 +158,17 @@ def test_without_audit_outcomes_are_the_same_and_nothing_is_hashed():
 def test_an_impossible_timetable_is_refused(bad):
     with pytest.raises(LedgerError, match="settlement: not a block interval"):
         waiting(bad)
+
+
+def test_the_gas_of_a_block_is_of_its_trades_and_readings():
+    queue = waiting()
+    story = agreed(
+        0, [-5000, 3000, 2000, -1], [(1, 0, 3000, 10**5, 0), (2, 0, 2000, 10**5, 0), (2, 0, 2000, 10**5, 0)]
+    )
+    queue.put(story)
+    before = queue.ledger.cash.copy(), np.array([5000, 0, 0, 1, 0, 0, 0, 0])
+    made = queue.make_block(10**9)
+    assert story.status.tolist() == [0, 0, 2]
+    assert made.gas == settled_gas(before, story.trades, story.status)
+    # Homes 0 and 3 injected; homes 1, 2 and 3 hold credits when the slot is delivered.
+    assert made.metering_gas == metering_gas(2, 3)

@@ -364,6 +364,11 @@ def test_scalar_call_takes_amounts_beyond_int64(ledger):
         ledger.settle_trade(ledger.oracle, 1, 0, 2**200, 0)
 
 
+def test_what_nobody_can_pay_is_worth_nothing():
+    batch = trades((0, 1, 3 * KWH, 2 * MONEY, 0), (0, 1, 2 * KWH, MAX, 0), (1, 0, KWH, 1, 0))
+    assert _settlement.worth(batch) == (4 * KWH, 6 * MONEY + 1)
+
+
 def test_total_refuses_negative_and_too_large():
     assert _settlement.total(column()) == 0
     assert _settlement.total(column(MAX - 1, 1)) == MAX

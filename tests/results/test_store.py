@@ -23,7 +23,8 @@ NOISE = np.random.default_rng(1).integers(0, 2**62, 4096)
 
 def trades(count, slot=0, **changed):
     columns = {name: np.arange(count, dtype=np.int64) % 100 for name in (*INTEGERS, "charge_micro_per_kwh")}
-    columns["status"] = np.zeros(count, dtype=np.int8)
+    columns |= dict.fromkeys(("status", "reason"), np.zeros(count, dtype=np.int8))
+    columns |= dict.fromkeys(("block", "latency_ms"), np.arange(count, dtype=np.int64))
     return {"slot": slot, "time": T0, **columns, **changed}
 
 

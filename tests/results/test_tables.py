@@ -43,7 +43,7 @@ def test_every_column_has_a_line_and_numbers_have_a_unit(schema):
         assert column.text
         assert "\n" not in column.text
         if column.kind == "micro":
-            assert column.unit in {"kWh", "currency", "currency/kWh"}
+            assert column.unit in {"kWh", "currency", "currency/kWh", "kg"}
         assert bool(column.choices) == (column.kind == "choice")
         suffixes = {
             "_per_kwh": "currency/kWh",
@@ -79,10 +79,14 @@ def test_frame_shows_floats_zones_and_words():
         "price_micro_per_kwh": [81_100, 90_000],
         "charge_micro_per_kwh": [0, 20_000],
         "status": [0, 1],
+        "reason": [0, 2],
+        "block": [0, 0],
+        "latency_ms": [400, 400],
     }
     frame = as_frame("trades", one)
     assert frame.energy_kwh.tolist() == [0.25, 1e-6]
     assert frame.status.tolist() == ["settled", "failed"]
+    assert frame.reason.tolist() == ["", "Insufficient energy credits"]
     assert str(frame.time.dtype) == "datetime64[s, UTC]"
     assert str(frame.buyer_pool.dtype) == "int16"
     assert frame.attrs["units"]["price_per_kwh"] == "currency/kWh"

@@ -1,11 +1,15 @@
 """The section `events`: a list or a file, and every mistake at its place."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sunshare_sim.errors import InputError, ScenarioError
 from sunshare_sim.inputs.events import read_events
 from sunshare_sim.scenario.events import Event, EventFile
 from sunshare_sim.scenario.load import dump, load_scenario, scenario_hash
+from sunshare_sim.simulation.run import names
 
 
 def written(tmp_path, text, name="case.yaml"):
@@ -100,3 +104,12 @@ def test_mistakes_in_a_file_are_found_at_their_line(tmp_path, text, words):
     assert all(word in str(caught.value) for word in (*words, str(path)))
     with pytest.raises(InputError):
         read_events(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("page", ["events.md", "certificates.md"])
+def test_what_the_pages_show_can_be_loaded(tmp_path, page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        load_scenario(written(tmp_path, block), names=names())

@@ -17,9 +17,10 @@ from sunshare_sim.scenario.template import MODELINE, TEMPLATES, template_text
 
 ROOT = Path(__file__).parents[2]
 # Numbers that any finite value suits: their sections check them against each other, or `within` checks the whole draw.
-FREE = {"min", "max", "kwh"}
+FREE = {"min", "max", "kwh", "start", "end"}  # bounds of the run are known when it starts
 UNITS = {"_kwh": "kWh", "_kw": "kW", "kwp": "kWp", "_deg": "deg", "_km": "km", "_ohm": "ohm", "_m": "m", "_kva": "kVA",
-         "_kv": "kV", "_a": "A", "_hour": "h", "_minutes": "min", "_per_kwh": "currency/kWh", "days": "d"}  # fmt: skip
+         "_kv": "kV", "_a": "A", "_hour": "h", "_minutes": "min", "_per_kwh": "currency/kWh", "days": "d",
+         "g_per_kwh": "g/kWh", "_g_per_kwh": "g/kWh"}  # fmt: skip
 
 
 def sections(section=Section):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sunshare_sim.errors import InputError, ResultError, ScenarioError
+from sunshare_sim.errors import InputError, LedgerError, ResultError, ScenarioError
 from sunshare_sim.scenario.load import load_scenario
 from sunshare_sim.simulation.run import run_scenario
 from sunshare_sim.simulation.session import Simulation
@@ -93,6 +93,17 @@ def test_the_factor_may_follow_a_file(make_small, tmp_path):
                                       encoding="utf-8")  # fmt: skip
     with pytest.raises(ScenarioError, match="not a grid's emissions; got 40"):
         run_scenario(tmp_path / "case.yaml", out=tmp_path / "none")
+
+
+def test_what_a_battery_feeds_in_is_not_certified(make_small):
+    scenario = make_small(4, 4, settlement__certificates={"enabled": True})
+    with Simulation(scenario) as simulation:
+        certifier = simulation.state.certifier
+        solar = np.array([0.0, 0.5, 2.0, 2.0])
+        certifier.count(0, solar, np.array([-1_000_000, -1_000_000, -1_000_000, 1_000_000]))
+        assert certifier.registry.holdings.certified.tolist() == [0, 500_000, 1_000_000, 0]
+        with pytest.raises(LedgerError, match="minted certificates already"):
+            certifier.count(0, solar, np.zeros(4, dtype=np.int64))
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,9 @@ def test_events_side_by_side_do_not_overlap(make_small, tmp_path):
     assert islanded[0] == islanded[6] == 0
     assert islanded[3] == islanded[5] == 5
     assert islanded[1] + islanded[4] == islanded[3]
+    told = run.events.text.str.extract(r"([\d.]+) kWh not served")[0].dropna().astype(float)
+    assert len(told) == 4
+    assert told.sum() == pytest.approx(run.slots.unserved_kwh.sum(), abs=0.003)
 
 
 def test_an_island_may_not_cut_through_a_zone(make_small, tmp_path):
@@ -176,6 +179,18 @@ def test_a_cut_upstream_darkens_everything_behind_it(make_small, tmp_path):
     row = whole.slots.iloc[1]
     assert row.load_kwh == row.import_kwh == row.traded_kwh == 0
     assert row.unserved_kwh == pytest.approx(3 * 0.2 + 3 * 0.7)
+
+
+def test_without_load_an_outage_is_still_an_interruption(make_small, tmp_path):
+    path = with_events(
+        make_small, tmp_path, [{"kind": "outage", "start": 2, "end": 5, "homes": ["buyers-1"]}]
+    )
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data["households"]["groups"][1]["demand"]["kwh"] = [0.0]
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    homes = run_scenario(path, out=tmp_path / "run").households.set_index("name")
+    assert homes.interruption_h.to_dict() == {name: 3.0 * (name == "buyers-1") for name in homes.index}
+    assert not homes.unserved_kwh.any()
 
 
 def test_weather_darkens_the_sun(make_small, tmp_path):

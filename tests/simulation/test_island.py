@@ -208,6 +208,21 @@ def test_what_the_market_leaves_is_shared_at_the_stated_price(make_small, tmp_pa
     assert prices["mid_market"] == pytest.approx((prices["retail"] + prices["feed_in"]) / 2, abs=1e-6)
 
 
+def test_a_payment_that_fails_is_billed_by_the_supplier_and_all_still_adds_up(make_small, tmp_path):
+    """Homes with 5 ct run out of money: what they cannot pay their neighbours stands as import, and as export."""
+    island = {"kind": "island", "start": 2, "end": 20}
+    simulation, run = finished(
+        make_small(10, 24, events=[island], settlement__initial_balance=0.05), tmp_path
+    )
+    inside = run.slots[2:20]
+    assert inside.failed.sum() > 0
+    assert (inside.import_kwh - inside.export_kwh).abs().max() < 1e-9
+    assert inside.import_kwh.sum() > 0
+    assert (inside.traded_kwh + inside.import_kwh).to_numpy() == pytest.approx(inside.deficit_kwh.to_numpy())
+    simulation.state.ledger.check_conservation()
+    assert CliRunner().invoke(main, ["verify", str(run.folder)]).exit_code == 0
+
+
 def test_the_market_works_inside_and_not_across(make_small, tmp_path):
     """Zone "feeder 1" (buses a, b) is cut off; "feeder 2" (bus c) stays with the grid."""
     scenario = make_small(12, 24, events=[{"kind": "island", "start": 2, "end": 20, "zones": ["feeder 1"]}])
@@ -262,3 +277,102 @@ def test_cars_wait_before_any_home_goes_dark(make_small, tmp_path):
     # What they did not get is asked for later, or told as a shortfall.
     missing = simulation.state.ev.need_kwh.sum() + run.households.ev_shortfall_kwh.sum()
     assert missing > 0 or run.slots.ev_kwh[24:].sum() > without.slots.ev_kwh[24:].sum()
+
+
+def one_car(tmp_path, charging, *, island, solar=(0.0,), energy=20.0, **ev):
+    """Return a case of a home with a car, plugged in from 18:00 to 07:00 local time for 20 kWh, and one without."""
+    stays = tmp_path / "stays.csv"
+    stays.write_text(
+        "car,arrival,departure,energy_kwh,place\n"
+        f"0,2025-03-03T18:00+01:00,2025-03-04T07:00+01:00,{energy:g},\n"
+    )
+    car = {
+        "charger_kw": 10.0,
+        "efficiency": 1.0,
+        "charging": charging,
+        "sessions_file": stays.as_posix(),
+        **ev,
+    }
+    line = {"from_bus": "substation", "to_bus": "a", "r_ohm": 0.1, "x_ohm": 0.05}
+    homes = [
+        {"name": "driver", "count": 1, "demand": {"source": "values", "kwh": [1.0]}, "ev": car},
+        {
+            "name": "other",
+            "count": 1,
+            "demand": {"source": "values", "kwh": [1.0]},
+            "solar": {"source": "values", "kwh": list(solar)},
+        },
+    ]
+    return Scenario.model_validate(
+        {
+            "time": {"start": "2025-03-03", "slots": 36, "slot_minutes": 60},
+            "feeder": {"source": "inline", "lines": [line]},
+            "households": {"groups": homes},
+            "events": [{"kind": "island", "start": island[0], "end": island[1]}],
+            "results": {"figures": False, "panels": ["ev_kwh", "discharge_kwh"]},
+        }
+    )
+
+
+def test_a_car_charges_after_the_island_what_it_could_not_in_it(tmp_path):
+    """Dark from 18:00 to 21:00: nothing is there to charge from, and 20 kWh fit into the two hours after it."""
+    simulation, run = finished(one_car(tmp_path, "on_arrival", island=(18, 21)), tmp_path)
+    assert run.panel("ev_kwh")[0].to_numpy()[18:24].tolist() == [0, 0, 0, 10, 10, 0]
+    assert run.households.ev_shortfall_kwh[0] == 0
+    assert run.households.unserved_kwh.tolist() == [3.0, 3.0]
+    assert run.households.interruption_h.tolist() == [3.0, 3.0]
+    assert simulation.state.ev.need_kwh[0] == 0
+
+
+@pytest.mark.parametrize("charging", ["on_arrival", "spread", "delayed", "v2g"])
+def test_what_a_car_lacks_when_it_leaves_is_told(tmp_path, charging):
+    """Dark until it has left but for 4 kWh of sun an hour, of which two homes use 2: 6 of the 20 kWh in three hours."""
+    solar = (*(0.0,) * 24, 4.0, 4.0, 4.0, *(0.0,) * 9)
+    _, run = finished(one_car(tmp_path, charging, island=(18, 34), solar=solar, battery_kwh=40.0), tmp_path)
+    taken = run.panel("ev_kwh")[0].to_numpy()
+    given_back = run.panel("discharge_kwh")[0].to_numpy()
+    assert taken[24:27].tolist() == [2.0, 2.0, 2.0]
+    assert taken.sum() - given_back.sum() == pytest.approx(6.0)
+    assert run.households.ev_shortfall_kwh[0] == pytest.approx(14.0)
+
+
+def test_a_car_that_gives_is_full_again_when_it_leaves(tmp_path):
+    """The island ends at 22:00 with nine hours to go: the car serves both homes until then, down to its reserve."""
+    island = (18, 22)
+    case = one_car(tmp_path, "v2g", island=island, battery_kwh=40.0, reserve=0.3, leave=0.9, energy=20.0)
+    simulation, run = finished(case, tmp_path)
+    # It comes with 36 - 20 = 16 kWh and gives down to 12: two hours of 2 kWh.
+    assert run.panel("discharge_kwh")[0].to_numpy()[18:22].tolist() == pytest.approx([2.0, 2.0, 0.0, 0.0])
+    assert run.households.ev_given_kwh[0] == pytest.approx(run.panel("discharge_kwh")[0].sum())
+    assert run.households.unserved_kwh.sum() == pytest.approx(4.0)
+    assert run.households.ev_shortfall_kwh[0] == pytest.approx(0.0, abs=1e-6)
+    assert run.panel("ev_kwh")[0].sum() == pytest.approx(20.0 + run.households.ev_given_kwh[0])
+    assert simulation.state.plant.cars.soc_kwh[0] == pytest.approx(36.0)
+
+
+def test_a_car_keeps_what_the_grid_could_not_put_back(tmp_path):
+    """The island lasts until the car leaves: it gives nothing, as it already has less than it needs."""
+    _, run = finished(one_car(tmp_path, "v2g", island=(18, 33), battery_kwh=40.0), tmp_path)
+    assert run.households.ev_given_kwh[0] == 0
+    assert run.households.ev_shortfall_kwh[0] == pytest.approx(20.0)
+
+
+def test_what_passes_a_battery_in_an_island_counts_as_its_cycles_and_wear(make_small, tmp_path):
+    panels = ("charge_kwh", "discharge_kwh", "soc_kwh")
+    scenario = make_small(8, 30, events=[{"kind": "island", "start": 5, "end": 25}], results__panels=panels)
+    scenario = changed(scenario, battery={"standby_w": 20.0, "ageing": {}})
+    simulation, run = finished(scenario, tmp_path)
+    charge, discharge, soc = (run.panel(name).to_numpy().astype(float) for name in panels)
+    homes = run.households
+    owns = (homes.battery_kwh > 0).to_numpy()
+    through = (charge + discharge).sum(axis=0)[owns]
+    assert homes.battery_cycles[owns].to_numpy() == pytest.approx(
+        through / (2 * homes.battery_kwh[owns]), abs=1e-5
+    )
+    # Every hour costs a battery the 20 Wh of its electronics, as long as there is something in it.
+    stored = simulation.community.batteries
+    moved = charge * stored.charge_efficiency - discharge / stored.discharge_efficiency
+    own = (moved[1:] - np.diff(soc, axis=0))[5:24, owns]
+    left = soc[6:25, owns] > 1e-6
+    assert left.any()
+    assert own[left] == pytest.approx(0.02, abs=1e-5)

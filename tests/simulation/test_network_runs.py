@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from sunshare_sim.cli import main
 from sunshare_sim.community.build import build_community
 from sunshare_sim.errors import NetworkError, ResultError, ScenarioError
 from sunshare_sim.feeder.gridmodel import grid_model_flow
@@ -29,9 +31,7 @@ def weak(make_small, **changes):
         {"from_bus": "a", "to_bus": "b", "r_ohm": 0.6, "x_ohm": 0.1},
         {"from_bus": "substation", "to_bus": "c", "r_ohm": 0.6, "x_ohm": 0.1},
     ]
-    return make_small(
-        **{"homes": 12, "feeder__lines": lines, "network__power_flow": "enforce"} | changes
-    )
+    return make_small(**{"homes": 12, "feeder__lines": lines, "network__power_flow": "enforce"} | changes)
 
 
 def village(seed, **network):
@@ -105,7 +105,9 @@ def test_no_slot_exceeds_a_limit_by_an_independent_engine(seed, limits, tmp_path
 
 def test_batteries_keep_what_they_were_not_allowed_to_move(make_small, tmp_path):
     # At the first slot batteries charge from nothing and give in the evening; the limits forbid most of both.
-    scenario = weak(make_small, network__limits={"v_max_pu": 1.002, "v_min_pu": 0.995, "shed_load": True}, slots=24)
+    scenario = weak(
+        make_small, network__limits={"v_max_pu": 1.002, "v_min_pu": 0.995, "shed_load": True}, slots=24
+    )
     community = build_community(scenario)
     result = run(scenario, out=tmp_path / "run")
     batteries, slots = community.batteries, result.slots
@@ -225,7 +227,9 @@ def test_congestion_makes_selling_out_of_a_full_zone_dearer(make_small):
 
 def test_charges_change_by_time_of_day_and_with_losses(make_small):
     day = {"from_hour": 10, "to_hour": 12, "factor": 2.0}
-    scenario = make_small(network__charges={"rule": "flat", "between_zones_per_kwh": 0.02, "periods": [day]}, slots=24)
+    scenario = make_small(
+        network__charges={"rule": "flat", "between_zones_per_kwh": 0.02, "periods": [day]}, slots=24
+    )
     simulation = Simulation(scenario)
     ticks = []
     for _ in range(24):
@@ -247,7 +251,7 @@ def test_charges_change_by_time_of_day_and_with_losses(make_small):
         ({"rule": "postage_stamp"}, 1095, 1095),
         ({"rule": "community"}, 471, 471),  # 43 % of 0.1095, up to whole ticks
         ({"rule": "community", "community": "none"}, 1733, 1733),
-        ({"rule": "distance", "per_kwh_and_ohm": 0.1, "within_zone_per_kwh": 0.001}, 60, 260),
+        ({"rule": "distance", "distance_price": 0.1, "within_zone_per_kwh": 0.001}, 60, 260),
     ],
     ids=["postage stamp", "at-2026", "no discount", "distance"],
 )
@@ -270,14 +274,31 @@ def test_phases_drawn_or_given_unbalance_the_feeder(make_small, tmp_path):
         run(weak(make_small, network__power_flow="post", network__phases=[1, 2]), out=tmp_path / "two")
 
 
+def test_power_factor_and_taps_move_the_voltage(make_small, tmp_path):
+    def lowest(name, **network):
+        changes = {f"network__{key}": value for key, value in network.items()}
+        return run(weak(make_small, network__power_flow="post", **changes), out=tmp_path / name).buses[
+            "voltage_min_pu"
+        ]
+
+    plain, inductive = lowest("plain"), lowest("inductive", power_factor=0.9)
+    raised, source = lowest("raised", tap_percent=-2.5), lowest("source", source_pu=1 / 0.975)
+    assert inductive.min() < plain.min()
+    below = slice(0, -1)  # the last bus lies above the transformer
+    assert raised[below].to_numpy() == pytest.approx(source[below].to_numpy(), abs=1e-9)
+
+
 def test_limits_that_cannot_be_met_name_slot_feeder_and_bus(make_small, tmp_path):
     with pytest.raises(NetworkError, match=r"bus .*even with all load shed and nothing fed in"):
         run(weak(make_small, network__limits={"v_min_pu": 1.01}), out=tmp_path / "a")
     scenario = weak(make_small, network__limits={"v_min_pu": 0.999})
-    with pytest.raises(NetworkError, match=r"slot 0, transformer 1, bus .*limits that cannot be met.*shed_load"):
+    with pytest.raises(
+        NetworkError, match=r"slot 0, transformer 1, bus .*limits that cannot be met.*shed_load"
+    ):
         run(scenario, out=tmp_path / "b")
     result = run(
-        weak(make_small, network__limits={"v_min_pu": 0.999}, network__on_divergence="mark"), out=tmp_path / "c"
+        weak(make_small, network__limits={"v_min_pu": 0.999}, network__on_divergence="mark"),
+        out=tmp_path / "c",
     )
     assert set(result.events["kind"]) == {"network"}
     assert result.events["slot"].iloc[0] == 0
@@ -311,3 +332,54 @@ def test_a_slot_without_solution_ends_the_run_or_is_noted(make_small, tmp_path):
 def test_sections_that_contradict_themselves(make_small, network, message):
     with pytest.raises(ValueError, match=message):
         make_small(network=network)
+
+
+FEEDER = """
+feeder:
+  source: inline
+  lines:
+    - {from_bus: substation, to_bus: a, r_ohm: RESISTANCE, x_ohm: 0.1}
+time: {slots: 2, slot_minutes: 60}
+results: {figures: false}
+households:
+  groups:
+    - {name: homes, count: 4, demand: {source: values, kwh: [4.0]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("resistance", "network", "message"),
+    [
+        (
+            "0.1",
+            "power_flow: enforce\n  limits: {v_min_pu: 1.02}",
+            "even with all load shed and nothing fed in",
+        ),
+        (
+            "0.5",
+            "power_flow: enforce\n  limits: {v_min_pu: 0.98}",
+            "slot 0, transformer 1, bus a: limits that cannot",
+        ),
+        ("9.0", "power_flow: post", "slot 0, transformer 1, bus a: the power flow has no solution"),
+        (
+            "0.1",
+            "power_flow: enforce\n  limits: {v_min_pu: 1.2, v_max_pu: 1.1}",
+            "no voltage is within these limits",
+        ),
+        ("0.1", "power_flow: always", "power_flow"),
+    ],
+    ids=["never", "not in this slot", "diverges", "empty band", "no such mode"],
+)
+def test_a_scenario_file_with_impossible_wires_is_a_users_error(tmp_path, resistance, network, message):
+    path = tmp_path / "impossible.yaml"
+    path.write_text(
+        f"name: impossible\n{FEEDER.replace('RESISTANCE', resistance)}network:\n  {network}\n", "utf-8"
+    )
+    result = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert message in result.output.replace("\n", " ")
+    assert not (tmp_path / "run").exists()
+    marked = path.read_text("utf-8").replace("network:", "network:\n  on_divergence: mark")
+    path.write_text(marked, "utf-8")
+    result = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "run")])
+    assert (result.exit_code == 0) == (message.startswith("slot 0"))

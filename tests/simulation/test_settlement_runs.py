@@ -39,6 +39,9 @@ def test_trading_does_not_wait_for_settlement(make_small):
     while not simulation.clock.finished:
         simulation.step()
         seen.append((simulation.state.trades.energy.size, queue.pending))
+        if (simulation.state.status < 0).any():
+            assert simulation.state.settled.trades == 0
+            assert simulation.state.agreed[0] == simulation.state.trades.energy.sum()
     assert any(traded and waiting > traded for traded, waiting in seen)
     assert seen[-1][1] == 0  # at the end of the run all is settled
 
