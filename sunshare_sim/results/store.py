@@ -19,7 +19,7 @@ from sunshare_sim.errors import ResultError, describe
 from sunshare_sim.results.tables import TABLES, Array, schema_of
 from sunshare_sim.results.writers import PanelWriter, TableWriter
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2  # 2: tables of wires, tariffs, events and settlement; 1 was read by 0.1 before
 MANIFEST: Final = "manifest.json"
 PANELS: Final = "panels"
 LEAST_FREE_BYTES: Final = 32_000_000  # a week of 100 homes takes 2 MB; below this a disk is as good as full

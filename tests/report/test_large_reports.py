@@ -1,4 +1,4 @@
-"""The report of runs that are unusual: a year long, of ten thousand homes, without trade, without ledger, with limits."""
+"""The report of unusual runs: a year long, of ten thousand homes, without trade, without ledger, with power flow."""
 
 import importlib.util
 from pathlib import Path
