@@ -153,9 +153,10 @@ def test_damaged_manifest(copy, text):
         Run.load(copy)
 
 
-def test_other_format(copy):
-    edit_manifest(copy, format_version=0)
-    with pytest.raises(ResultError, match="written in another format; got 0; expected 1"):
+@pytest.mark.parametrize("version", [0, 1, 99])
+def test_other_format(copy, version):
+    edit_manifest(copy, format_version=version)
+    with pytest.raises(ResultError, match=f"written in another format; got {version}; expected 2"):
         Run.load(copy)
 
 
