@@ -214,6 +214,7 @@ class Line(NamedTuple):
     purchases: int
     sales: int
     wheeling: int
+    losses: int
 
 
 class Replay:
@@ -345,6 +346,7 @@ class Replay:
                 self.slot, int(self._net[household]), int(self.sums.bought[household]), int(self.sums.sold[household]),
                 added["import_energy"], added["export_energy"], *self._prices,
                 added["retail"], added["feed_in"], added["purchases"], added["sales"], added["wheeling"],
+                added["losses"],
             )
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sunshare_sim.ledger.files import READINGS, read_genesis
-from sunshare_sim.ledger.verify import verify
+from sunshare_sim.ledger.verify import household_bill, verify
 from sunshare_sim.simulation.run import run
 
 
@@ -16,6 +16,9 @@ def test_losses_on_the_bills_are_proved(make_small, tmp_path, rule):
     proved = verify(result.folder)
     assert np.array_equal(proved.bills.losses, result.exact("bills")["losses_micro"])
     assert proved.bills.losses.sum() > 0
+    for home in (0, len(result.households) - 1):
+        lines = household_bill(result.folder, home)
+        assert sum(line.losses for line in lines) == proved.bills.losses[home]
 
 
 @pytest.mark.parametrize("applied_to", ["injections", "trades"])
