@@ -273,7 +273,7 @@ def test_older_formats_are_refused_and_stay(finished, tmp_path):
     change_json(out / "runs/dear/3/manifest.json", format_version=0)
     (out / "runs/base/1/manifest.json").unlink()
     with pytest.raises(
-        ResultError, match=r"a run of this study was written in another format; got 0; expected 1"
+        ResultError, match=r"a run of this study was written in another format; got 0; expected 2"
     ):
         run_study(finished / "study.yaml", out=out, workers=0)
     assert not (out / "runs/base/1/manifest.json").exists(), "found before any run"
