@@ -125,7 +125,9 @@ def village(mode: str, limits: dict[str, object]) -> Scenario:
             "place": {"weather": {"source": "clear_sky"}},
             "feeder": {"source": "simbench", "code": "1-LV-rural3--0-sw"},
             "households": {
-                "groups": [{"name": "homes", "count": 100, "solar": {"share": 0.6}, "battery": {"share": 0.3}}]
+                "groups": [
+                    {"name": "homes", "count": 100, "solar": {"share": 0.6}, "battery": {"share": 0.3}}
+                ]
             },
             "network": {"power_flow": mode, "limits": limits},
         }

@@ -47,7 +47,8 @@ def _scaled(raw: np.ndarray) -> np.ndarray:
     """Return prices with the wanted mean and number of hours below zero: shifted, then stretched."""
     zero = np.sort(raw)[NEGATIVE_HOURS]
     above = raw - zero
-    return above * (MEAN / above.mean())
+    prices: np.ndarray = above * (MEAN / above.mean())
+    return prices
 
 
 def main(year: int, zone: str, file: Path) -> None:

@@ -74,7 +74,10 @@ def _method(name: str, place: int) -> Callable[..., Any]:
         whole = None if size is None else (self.size, *shape[1:])
         return draw(self, *arguments, size=whole, **options)[self.rows]
 
-    drawn.__name__, drawn.__doc__ = name, f"Draw as `numpy.random.Generator.{name}`, for all homes; return these."
+    drawn.__name__, drawn.__doc__ = (
+        name,
+        f"Draw as `numpy.random.Generator.{name}`, for all homes; return these.",
+    )
     return drawn
 
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import NO_TAPE, Quotes, Strategy, Tape, View, check_quotes
+from sunshare_sim.agents.markets import Markets, mean_price
+from sunshare_sim.agents.strategy import NO_TAPE, Each, Quotes, Strategy, Tape, View, check_quotes
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.orders import CANCEL, GTC, NEVER, REPLACE, SUBMIT, Events, Fills, Orders
 from sunshare_sim.units import MICRO, FloatArray, IntArray, from_micro, limit_ticks, to_micro
@@ -20,10 +21,13 @@ class Seat(Protocol):
     """Stand for a cohort at the market: its rows, its strategy, what it has learned, its random stream."""
 
     name: str
-    members: slice
     strategy: Strategy
     rng: np.random.Generator
     memory: Any
+
+    @property
+    def members(self) -> slice | IntArray:
+        """Return the cohort's rows."""
 
 
 class Ground(NamedTuple):
@@ -69,7 +73,7 @@ class Result(NamedTuple):
     Attributes
     ----------
     fills : Fills
-        All trades in order of time.
+        All trades in order of time; `taker` is a row of `orders`.
     orders : Orders
         All quotes that reached the book in order of time, replacements included; quantity as they arrived.
     tape : Tape
@@ -105,7 +109,7 @@ def trade_in_rounds(
     arrivals: Callable[[], IntArray],
     *,
     rounds: int,
-    last: tuple[float, Tape] = (0.0, NO_TAPE),
+    last: tuple[float, Tape] | Markets = (0.0, NO_TAPE),
 ) -> Result:
     """Hold a slot's auction in rounds.
 
@@ -121,8 +125,9 @@ def trade_in_rounds(
         Gives the order in which homes quote in a round: rows, drawn anew each time.
     rounds : int
         Number of rounds, at least 1. The first wish of a home bounds what it trades in the slot.
-    last : (float, Tape)
-        Last price [currency/kWh] and what was last made public, before the slot.
+    last : (float, Tape) or Markets
+        Last price [currency/kWh] and what was last made public, before the slot; or both for each of several markets,
+        which take in what happens.
 
     Raises
     ------
@@ -140,26 +145,34 @@ def trade_in_rounds(
         resting=np.zeros(homes, dtype=np.int64),
         order_id=np.full(homes, -1),
     )
-    price, tape = last
-    fills, orders = [], []
+    markets = last if isinstance(last, Markets) else None
+    price, tape = (0.0, NO_TAPE) if isinstance(last, Markets) else last
+    fills: list[Fills] = []
+    orders: list[Orders] = []
     for turn in range(rounds):
-        best = _best(floor)
+        best = _best(floor, markets)
         wish_price, wish_quantity = np.zeros((2, homes), dtype=np.int64)
-        for seat in seats:
+        for number, seat in enumerate(seats):
             rows = seat.members
-            view = _view(floor, seat, (turn, price, tape), best)
+            heard = (price, tape) if markets is None else markets.seen_from(number, rows, tape)
+            view = _view(floor, seat, (turn, *heard), best)
             quotes = seat.strategy.quote(view)
             quotes = check_quotes(quotes, view, cohort=seat.name, strategy=seat.strategy)
             wish_price[rows], wish_quantity[rows] = _to_orders(quotes, floor, rows)
         some, sent = _send(floor, arrivals(), wish_price, wish_quantity)
         tape = publish(sent, some, ground.tick_micro)
         if some.count:
-            price = float(some.price @ (some.quantity / some.quantity.sum())) * ground.tick_micro / MICRO
+            price = mean_price(some.price, some.quantity) * ground.tick_micro / MICRO
+        if markets is not None:
+            markets.hear(sent, some, ground.tick_micro, publish)
+            markets.hear_prices(some, ground.tick_micro)
         gain = gains(some, (ground.retail_micro, ground.feed_in_micro, ground.tick_micro), homes)
-        for seat in seats:
+        for number, seat in enumerate(seats):
             if type(seat.strategy).learn is not Strategy.learn:
-                seat.strategy.learn(_view(floor, seat, (turn, price, tape), _best(floor), gain), tape)
-        fills.append(some)
+                heard = (price, tape) if markets is None else markets.seen_from(number, seat.members, tape)
+                view = _view(floor, seat, (turn, *heard), _best(floor, markets), gain)
+                seat.strategy.learn(view, heard[1])
+        fills.append(some._replace(taker=some.taker + sum(each.owner.size for each in orders)))
         orders.append(sent)
     return Result(_joined(fills), Orders(*map(np.concatenate, zip(*orders, strict=True))), tape, price)
 
@@ -168,7 +181,7 @@ def _joined(parts: Sequence[Fills]) -> Fills:
     return Fills(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _best(floor: _Floor) -> tuple[FloatArray, FloatArray]:
+def _best(floor: _Floor, markets: Markets | None) -> tuple[FloatArray, FloatArray]:
     """Return the best bid and ask each home sees [currency/kWh], NaN for none; shape [homes].
 
     Of the other side with the charges to the home's pool; of its own side, its rivals, as they were quoted: a home
@@ -183,7 +196,12 @@ def _best(floor: _Floor) -> tuple[FloatArray, FloatArray]:
     ask = np.where(open_ & ~np.isnan(asks), asks + charges, np.inf).min(axis=1)
     tick = floor.ground.tick_micro / MICRO
     pool, side = floor.ground.pool, floor.side
-    rival_bid, rival_ask = np.nanmax([*bids, -np.inf]), np.nanmin([*asks, np.inf])
+    if markets is None:
+        rival_bid, rival_ask = np.nanmax([*bids, -np.inf]), np.nanmin([*asks, np.inf])
+    else:
+        rival_bid, rival_ask = (
+            markets.rivals(best, pool, highest=highest) for best, highest in ((bids, True), (asks, False))
+        )
     seen_bid = np.where(side > 0, rival_bid, bid[pool])
     seen_ask = np.where(side < 0, rival_ask, ask[pool])
     return np.where(seen_bid > 0, seen_bid, np.nan) * tick, np.where(
@@ -194,7 +212,7 @@ def _best(floor: _Floor) -> tuple[FloatArray, FloatArray]:
 def _view(
     floor: _Floor,
     seat: Seat,
-    now: tuple[int, float, Tape],
+    now: tuple[int, Each, Tape],
     best: tuple[FloatArray, FloatArray],
     gain: FloatArray | None = None,
 ) -> View:
@@ -223,7 +241,7 @@ def _view(
     )
 
 
-def _to_orders(quotes: Quotes, floor: _Floor, rows: slice) -> tuple[IntArray, IntArray]:
+def _to_orders(quotes: Quotes, floor: _Floor, rows: slice | IntArray) -> tuple[IntArray, IntArray]:
     """Round a cohort's wishes to limit prices [ticks] and quantities [1e-6 kWh], 0 for no order."""
     ground, side = floor.ground, floor.side[rows]
     ticks = limit_ticks(quotes.price, side, ground.tick_micro / MICRO)

@@ -4,7 +4,7 @@ Results go to stdout, everything else to stderr. Exit codes: 0 fine, 1 internal 
 invalid scenario, 3 some runs failed, 4 verification mismatch, 130 interrupted. Heavy imports wait for their command.
 """
 
-from sunshare_sim.cli import report, study
+from sunshare_sim.cli import report, shards, study
 from sunshare_sim.cli.commands import main
 
-__all__ = ["main", "report", "study"]
+__all__ = ["main", "report", "shards", "study"]

@@ -7,6 +7,8 @@ from sunshare_sim.errors import LedgerError
 from sunshare_sim.ledger.billing import Bills
 from sunshare_sim.ledger.merkle import root_from_path
 from sunshare_sim.ledger.verify import Line, household_bill, trade_proofs, verify
+from sunshare_sim.studies import joined_ledger
+from sunshare_sim.studies.joined_ledger import is_joined
 from sunshare_sim.units import MICRO
 
 
@@ -18,6 +20,12 @@ def verdict(run: Path, head: str | None, household: int | None = None) -> str:
     LedgerError
         Naming the first thing that is wrong.
     """
+    if is_joined(run):
+        whole = joined_ledger.verdict(run, head)
+        if household is None:
+            return whole
+        folder, row, number = joined_ledger.place_of(run, household)
+        return "\n".join([whole, f"home {household} is home {row} of substation {number}:", verdict(folder, None, row)])
     found = verify(run, head=head)
     used, fed_in = found.consumed / MICRO, found.fed_in / MICRO
     text = f"""{run}: holds
@@ -75,4 +83,6 @@ def proof_lines(run: Path, household: int) -> str:
 
 def proof_text(run: Path, household: int) -> str:
     """Return the proofs of a home's trades as JSON."""
+    if is_joined(run):
+        run, household, _ = joined_ledger.place_of(run, household)
     return json.dumps(list(trade_proofs(run, household)), indent=1) + "\n"

@@ -1,7 +1,8 @@
 """From a scenario to a community: read the inputs, make the draws, cast once. Nothing else turns config into arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from sunshare_sim.community.equipment import build_equipment
 from sunshare_sim.community.fleet import build_fleet
 from sunshare_sim.community.households import Cohort, Community, Households
 from sunshare_sim.community.owned import Owned, draw_group
-from sunshare_sim.community.place import place_feeder, warn_if_overloaded
+from sunshare_sim.community.part import Kept, Part, cut_part
+from sunshare_sim.community.place import Placed, place_feeder, warn_if_overloaded, wheeling_charges
 from sunshare_sim.community.terms import build_terms
 from sunshare_sim.devices.battery import Batteries, make_batteries
 from sunshare_sim.inputs.tariffs import grid_prices
@@ -31,7 +33,7 @@ def time_grid(scenario: Scenario) -> TimeGrid:
     return grid if time.slots is None else replace(grid, slots=time.slots)
 
 
-def build_community(scenario: Scenario, *, notice: Notice | None = None) -> Community:
+def build_community(scenario: Scenario, *, notice: Notice | None = None, part: int | None = None) -> Community:
     """Build the community of a scenario: the same scenario gives the same arrays, whatever its market and tariff.
 
     Parameters
@@ -40,6 +42,8 @@ def build_community(scenario: Scenario, *, notice: Notice | None = None) -> Comm
         What to build.
     notice : callable, optional
         Is told what is being read or computed when it takes more than a moment.
+    part : int, optional
+        Build one substation's homes only, as they are in the whole: the number of the substation.
 
     Raises
     ------
@@ -47,18 +51,23 @@ def build_community(scenario: Scenario, *, notice: Notice | None = None) -> Comm
         When the groups do not add up, an input cannot be used, or the feeder is not radial.
     """
     grid = time_grid(scenario)
-    placed = place_feeder(scenario, notice=notice)
+    placed = place_feeder(scenario, notice=notice, priced=part is None)
     sizes = draws.group_sizes(scenario.households, placed.load_buses.size)
     groups = list(zip(scenario.households.groups, sizes, strict=True))
     owned = [draw_group(group, size, scenario.seed) for group, size in groups]
-    together = Owned(*(np.concatenate(columns) for columns in zip(*owned, strict=True)))
     bus = draws.place_homes(groups, placed.load_buses, placed.feeder.bus_names, scenario.seed)
-    inputs = Inputs(scenario, grid, notice=notice)
+    warn_if_overloaded(placed.feeder, _together(owned))
+    cut = None
+    if part is not None:
+        cut, placed, bus = _cut(scenario, placed, bus, groups, part)
+        groups, owned = _cut_groups(groups, owned, cut.kept)
+    kept = cut.kept if cut else {group.name: Kept(np.arange(size), size) for group, size in groups}
+    together = _together(owned)
+    inputs = Inputs(scenario, grid, kept, notice=notice)
     load, solar = inputs.load(groups, together), inputs.solar(groups, together)
-    warn_if_overloaded(placed.feeder, together)
     batteries, initial_soc_kwh = _batteries(groups, together)
     equipment = build_equipment(groups, owned, inputs)
-    households = _households(groups, together, bus, placed.feeder.zone_of_bus[bus])
+    households = _households(groups, together, bus, placed.feeder.zone_of_bus[bus], kept)
     return Community(
         grid=grid,
         households=households,
@@ -68,19 +77,52 @@ def build_community(scenario: Scenario, *, notice: Notice | None = None) -> Comm
         solar=solar,
         batteries=batteries,
         initial_soc_kwh=initial_soc_kwh,
-        fleet=build_fleet(groups, owned, grid, scenario.seed),
+        fleet=build_fleet(groups, owned, inputs),
         prices=grid_prices(scenario.tariff, grid),
         charges=placed.charges,
         sources=(placed.source, *inputs.sources),
         equipment=equipment,
         terms=build_terms(scenario.tariff, grid, placed.feeder, households),
+        part=cut,
     )
 
 
-def _households(groups: Groups, owned: Owned, bus: IntArray, zone: IntArray) -> Households:
+def _together(owned: Iterable[Owned]) -> Owned:
+    columns: list[Any] = [np.concatenate(column) for column in zip(*owned, strict=True)]
+    return Owned(*columns)
+
+
+def _cut(
+    scenario: Scenario, placed: Placed, bus: IntArray, groups: Groups, number: int
+) -> tuple[Part, Placed, IntArray]:
+    """Return which part of the community a substation's is, its feeder, and the bus there of each of its homes."""
+    sizes = {group.name: size for group, size in groups}
+    part, feeder = cut_part(placed.feeder, bus, sizes, number)
+    load_buses = np.searchsorted(part.buses, placed.load_buses[np.isin(placed.load_buses, part.buses)])
+    charges = wheeling_charges(scenario, feeder, load_buses)
+    return part, Placed(feeder, load_buses, charges, placed.source), np.searchsorted(part.buses, bus[part.homes])
+
+
+def _cut_groups(groups: Groups, owned: list[Owned], kept: dict[str, Kept]) -> tuple[Groups, list[Owned]]:
+    """Return the groups with as many homes as are built, and what these own."""
+    rows = [(each, group, kept[group.name].rows) for each, (group, _) in zip(owned, groups, strict=True)
+            if group.name in kept]  # fmt: skip
+    return [(group, here.size) for _, group, here in rows], [_rows(each, here) for each, _, here in rows]
+
+
+def _rows(owned: Owned, here: IntArray) -> Owned:
+    columns: list[Any] = [column[here] for column in owned]
+    return Owned(*columns)
+
+
+def _households(
+    groups: Groups, owned: Owned, bus: IntArray, zone: IntArray, kept: dict[str, Kept]
+) -> Households:
     return Households(
         name=tuple(
-            f"{group.name}-{i}" if size > 1 else group.name for group, size in groups for i in range(size)
+            f"{group.name}-{i}" if kept[group.name].size > 1 else group.name
+            for group, _ in groups
+            for i in kept[group.name].rows.tolist()
         ),
         group=tuple(group.name for group, size in groups for _ in range(size)),
         kind=owned.kind,

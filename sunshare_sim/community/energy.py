@@ -1,12 +1,14 @@
 """What homes use and generate, as series made on demand from the inputs a scenario names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from sunshare_sim.community.households import Series
 from sunshare_sim.community.owned import Owned
+from sunshare_sim.community.part import Kept
 from sunshare_sim.community.series import ProfileSeries, RepeatedSeries, StackedSeries, SummedSeries
 from sunshare_sim.errors import InputError, describe
 from sunshare_sim.inputs import demand as demands
@@ -39,13 +41,18 @@ class Inputs:
 
     Attributes
     ----------
+    kept : dict of str to Kept
+        Which homes of each group are built.
     sources : list of str
         Sources used so far, with their licences.
     """
 
-    def __init__(self, scenario: Scenario, grid: TimeGrid, *, notice: Notice | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, grid: TimeGrid, kept: dict[str, Kept], *, notice: Notice | None = None
+    ) -> None:
         self.scenario = scenario
         self.grid = grid
+        self.kept = kept
         self.notice = notice
         self.sources: list[str] = []
         self.site = Site(
@@ -74,7 +81,7 @@ class Inputs:
             return RepeatedSeries(np.array(section.kwh), np.ones(annual_kwh.size))
         if isinstance(section, FileDemand):
             self.sources.append(f"demand of group {group.name}: {section.path}")
-            return self._file(section, annual_kwh.size)
+            return self._file(section, self.kept[group.name])
         if isinstance(section, SimbenchDemand):
             shapes = demands.simbench_shapes(section.shapes or demands.HOUSEHOLDS, notice=self.notice)
         else:
@@ -83,24 +90,26 @@ class Inputs:
         own_days = isinstance(section, SimbenchDemand) and not section.bootstrap
         # A shop's or a farm's profile tells weekdays and seasons apart by itself; only homes are drawn apart.
         own_days |= isinstance(section, BdewDemand) and section.profile != "h0"
-        return self._shaped(shapes, annual_kwh, group.name, draw_days=not own_days)
+        return self._shaped(shapes, annual_kwh, group, group.name, draw_days=not own_days)
 
     def _heat_pumps(self, group: Group, annual_kwh: FloatArray) -> Series:
         shapes = demands.heat_pump_shapes(notice=self.notice)
         self._note(shapes)
-        return self._shaped(shapes, annual_kwh, f"{group.name}/heat_pump", draw_days=True)
+        return self._shaped(shapes, annual_kwh, group, f"{group.name}/heat_pump", draw_days=True)
 
-    def _shaped(self, shapes: DemandShapes, annual_kwh: FloatArray, name: str, *, draw_days: bool) -> Series:
+    def _shaped(
+        self, shapes: DemandShapes, annual_kwh: FloatArray, group: Group, name: str, *, draw_days: bool
+    ) -> Series:
         """Return demand that follows `shapes`, by drawn days or by the shapes' own."""
-        seed = self.scenario.seed
-        shape_of_home = stream(seed, "households", name, "shape").integers(
+        seed, of = self.scenario.seed, self.kept[group.name].of
+        shape_of_home = of(stream(seed, "households", name, "shape")).integers(
             len(shapes.names), size=annual_kwh.size
         )
         if draw_days:
-            return demands.bootstrap(shapes, annual_kwh, shape_of_home, self.grid, seed, name=name)
+            return demands.bootstrap(shapes, annual_kwh, shape_of_home, self.grid, seed, name=name, of=of)
         return demands.follow(shapes, annual_kwh, shape_of_home, self.grid)
 
-    def _file(self, section: FileDemand, homes: int) -> Series:
+    def _file(self, section: FileDemand, kept: Kept) -> Series:
         series = read_profile(
             section.path,
             grid=self.grid,
@@ -108,17 +117,20 @@ class Inputs:
             columns=section.columns,
             timezone=section.timezone,
         )
-        if len(series.names) != homes:
+        if len(series.names) != kept.size:
             raise InputError(
                 describe(
                     "not one column a home",
                     where=section.path,
                     got=f"{len(series.names)} columns",
-                    expected=str(homes),
+                    expected=str(kept.size),
                     hint="name the columns to take, or change the number of homes",
                 )
             )
-        return series
+        if kept.rows.size == kept.size:
+            return series
+        names = tuple(series.names[row] for row in kept.rows)
+        return replace(series, names=names, energy_kwh=series.energy_kwh[:, kept.rows])
 
     def _note(self, shapes: DemandShapes) -> None:
         source = f"{shapes.source} ({shapes.licence})"

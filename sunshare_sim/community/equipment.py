@@ -25,7 +25,6 @@ USUAL_DEPTH = 0.8  # depth of the cycle a day from which a cell's life in cycles
 
 def build_equipment(groups: Groups, owned: list[Owned], inputs: Inputs) -> Equipment:
     """Return the equipment of all groups; empty where the scenario names none."""
-    seed, grid = inputs.scenario.seed, inputs.grid
     rows, first = [], 0
     for _, size in groups:
         rows.append(slice(first, first + size))
@@ -33,7 +32,7 @@ def build_equipment(groups: Groups, owned: list[Owned], inputs: Inputs) -> Equip
     batteries = [
         (group.battery, members) for (group, _), members in zip(groups, rows, strict=True) if group.battery
     ]
-    runs, start = _runs(groups, rows, grid, seed)
+    runs, start = _runs(groups, rows, inputs)
     return Equipment(
         controls=tuple(BatteryControl(members, section, wear_of(section)) for section, members in batteries),
         curves=None
@@ -87,7 +86,7 @@ def _heating(section: HouseHeatPump, name: str, owned: Owned, first: int, inputs
 
     def drawn(law: str) -> FloatArray:
         rng = stream(seed, "households", name, f"house_{law}")
-        return draws.draw(getattr(section, law), size, rng)
+        return draws.draw(getattr(section, law), size, inputs.kept[name].of(rng))
 
     has = owned.heat_pump_kw > 0
     one = np.ones(np.count_nonzero(has))
@@ -110,12 +109,13 @@ def _heating(section: HouseHeatPump, name: str, owned: Owned, first: int, inputs
     )
 
 
-def _runs(groups: Groups, rows: list[slice], grid: TimeGrid, seed: int) -> tuple[Runs | None, IntArray]:
+def _runs(groups: Groups, rows: list[slice], inputs: Inputs) -> tuple[Runs | None, IntArray]:
     """Return all runs of appliances in order of the slot from which they may start, and how that is chosen."""
     columns: list[tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray]] = []
-    for (group, size), members in zip(groups, rows, strict=True):
+    grid = inputs.grid
+    for (group, _), members in zip(groups, rows, strict=True):
         for appliance in group.appliances:
-            home, ready, end, energy = _drawn_runs(appliance, group.name, size, grid, seed)
+            home, ready, end, energy = _drawn_runs(appliance, group.name, inputs)
             length = np.full(home.size, _slots_of(appliance, grid))
             start = np.full(home.size, STARTS.index(appliance.start))
             columns.append((members.start + home, ready, end, length, energy, start))
@@ -135,22 +135,24 @@ def _slots_of(appliance: Appliance, grid: TimeGrid) -> int:
 
 
 def _drawn_runs(
-    appliance: Appliance, group: str, size: int, grid: TimeGrid, seed: int
+    appliance: Appliance, group: str, inputs: Inputs
 ) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
     """Draw the runs of one appliance: home, first and last slot, energy [kWh]; for all homes, kept for owners.
 
     On each local day it runs with equal chance, and is loaded at a time drawn evenly from those that leave it enough.
     """
+    grid, kept = inputs.grid, inputs.kept[group]
+    size = kept.rows.size
 
     def rng(*names: str | int) -> np.random.Generator:
-        return stream(seed, "households", group, "appliance", appliance.name, *names)
+        return stream(inputs.scenario.seed, "households", group, "appliance", appliance.name, *names)
 
-    owns = draws.owners(appliance.share, draws.ranks(size, rng("owners")))
-    energy = draws.draw(appliance.energy_kwh, size, rng("energy_kwh"))
+    owns = draws.owners(appliance.share, draws.ranks(kept.size, rng("owners")))[kept.rows]
+    energy = draws.draw(appliance.energy_kwh, size, kept.of(rng("energy_kwh")))
     length = _slots_of(appliance, grid)
     found: list[tuple[IntArray, IntArray, IntArray]] = []
     for day in range(int(grid.local_day[0]), int(grid.local_day[-1]) + 1):
-        begins, when = rng("day", day).random((size, 2)).T
+        begins, when = kept.of(rng("day", day)).random((size, 2)).T
         home = np.flatnonzero(owns & (begins < appliance.runs_per_week / 7))
         spare = appliance.latest_hour - appliance.duration_hours - appliance.earliest_hour
         hour = appliance.earliest_hour + when[home] * spare

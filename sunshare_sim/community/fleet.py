@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sunshare_sim.community import draws
+from sunshare_sim.community.energy import Inputs
 from sunshare_sim.community.households import CHARGING, Fleet, Flexible
 from sunshare_sim.community.owned import Owned
 from sunshare_sim.devices.ev import Chargers
@@ -14,6 +15,7 @@ from sunshare_sim.errors import InputError, describe
 from sunshare_sim.inputs.habits import PLACES
 from sunshare_sim.inputs.mobility import Sessions, draw_stays, ev_sessions, no_sessions, sessions_file
 from sunshare_sim.inputs.visits import Points, Visits, at_free_points, no_visits, visit
+from sunshare_sim.rowstreams import RowsOf
 from sunshare_sim.scenario.devices import Away, ChargePoints, ElectricVehicle
 from sunshare_sim.scenario.households import Group
 from sunshare_sim.streams import stream
@@ -60,7 +62,7 @@ class Site(NamedTuple):
     first: int
 
 
-def build_fleet(groups: Groups, owned: list[Owned], grid: TimeGrid, seed: int) -> Fleet:
+def build_fleet(groups: Groups, owned: list[Owned], inputs: Inputs) -> Fleet:
     """Return all chargers: those of cars at home, group by group, then the charge points.
 
     Raises
@@ -68,13 +70,14 @@ def build_fleet(groups: Groups, owned: list[Owned], grid: TimeGrid, seed: int) -
     InputError
         When a file of sessions cannot be used.
     """
+    grid, seed, kept = inputs.grid, inputs.scenario.seed, inputs.kept
     cars = _cars(groups, owned)
     sites = _charge_points(groups, sum(part.home.size for part in cars))
     parts: list[Owners | Site] = [*cars, *sites]
     if not parts:
         nobody = np.empty(0, dtype=np.int64)
         return Fleet(nobody, Chargers(np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_)), no_sessions())
-    sessions = _merged([no_sessions(), *(_stays(part, grid, seed) for part in cars)])
+    sessions = _merged([no_sessions(), *(_stays(part, grid, seed, kept[part.name].of) for part in cars)])
     found = [no_visits()]
     for site in sites:
         visitors = [part for part in cars if part.section.away and part.section.away.at == site.name]
@@ -96,7 +99,7 @@ def build_fleet(groups: Groups, owned: list[Owned], grid: TimeGrid, seed: int) -
         home=np.concatenate([part.home for part in parts]),
         chargers=chargers,
         sessions=sessions,
-        flexible=_flexible(parts, chargers, sessions, policy, seed),
+        flexible=_flexible(parts, chargers, sessions, policy, inputs),
         curves=_curves(cars, policy.size),
         visits=visits,
     )
@@ -129,7 +132,7 @@ def _charge_points(groups: Groups, first: int) -> list[Site]:
     return parts
 
 
-def _stays(part: Owners, grid: TimeGrid, seed: int) -> Sessions:
+def _stays(part: Owners, grid: TimeGrid, seed: int, of: RowsOf) -> Sessions:
     """Return the stays at home of a group's cars, drawn for every home and kept for owners."""
     if part.section.sessions_file is not None:
         if part.section.away is None:
@@ -145,6 +148,7 @@ def _stays(part: Owners, grid: TimeGrid, seed: int) -> Sessions:
         per_week=part.section.sessions_per_week,
         power_kw=power,
         efficiency=part.section.efficiency,
+        of=of,
     )
     return _of_owners(drawn, part.car_of_home)
 
@@ -232,7 +236,7 @@ def _file_visits(site: Site, stays: Sessions, points: Points) -> Visits:
 
 
 def _flexible(
-    parts: list[Owners | Site], chargers: Chargers, sessions: Sessions, policy: IntArray, seed: int
+    parts: list[Owners | Site], chargers: Chargers, sessions: Sessions, policy: IntArray, inputs: Inputs
 ) -> Flexible | None:
     """Return what cars that charge at will need; a battery holds what its largest session needs, at least."""
     if not (policy > CHARGING.index("spread")).any():
@@ -242,7 +246,8 @@ def _flexible(
         rows = slice(part.first, part.first + part.home.size)
         leave[rows] = 1.0
         if isinstance(part, Owners):
-            rng = stream(seed, "households", part.name, "ev_battery_kwh")
+            rng = stream(inputs.scenario.seed, "households", part.name, "ev_battery_kwh")
+            rng = inputs.kept[part.name].of(rng)
             drawn = draws.draw(part.section.battery_kwh, part.car_of_home.size, rng)
             capacity[rows] = drawn[part.car_of_home >= 0]
             reserve[rows], leave[rows] = part.section.reserve, part.section.leave

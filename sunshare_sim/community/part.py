@@ -1,4 +1,4 @@
-"""One substation's share of a community, to be simulated by itself: its wires, its homes, and where they are in the whole.
+"""One substation's share of a community, to be simulated by itself: wires, homes, and their rows in the whole.
 
 A part makes the draws of the whole and keeps its rows, so its homes own, use and generate what they would in the whole.
 """
@@ -121,9 +121,7 @@ def cut_feeder(feeder: Feeder, number: int) -> tuple[Feeder, IntArray, IntArray,
     return cut, buses, lines, zones
 
 
-def cut_part(
-    feeder: Feeder, bus: IntArray, sizes: dict[str, int], number: int
-) -> tuple[Part, Feeder]:
+def cut_part(feeder: Feeder, bus: IntArray, sizes: dict[str, int], number: int) -> tuple[Part, Feeder]:
     """Return one substation's part of a community and its feeder.
 
     Parameters

@@ -203,7 +203,7 @@ def bdew_shapes(names: tuple[str, ...] = ("h0",), *, notice: Notice | None = Non
     return DemandShapes(BDEW_SHAPES, arrays["table"], YEAR, f"demandlib {release}", BDEW_LICENCE).pick(names)
 
 
-def bootstrap(
+def bootstrap(  # noqa: PLR0913 - options by name
     shapes: DemandShapes,
     annual_kwh: FloatArray,
     shape_of_home: IntArray,

@@ -55,7 +55,7 @@ def no_sessions() -> Sessions:
     return Sessions(nothing, nothing, nothing, np.zeros(0))
 
 
-def ev_sessions(
+def ev_sessions(  # noqa: PLR0913 - options by name
     cars: int,
     grid: TimeGrid,
     seed: int,
@@ -102,7 +102,7 @@ def ev_sessions(
     return _in_order(Sessions(car, first, last, needed), grid)
 
 
-def draw_stays(
+def draw_stays(  # noqa: PLR0913 - options by name
     cars: int,
     grid: TimeGrid,
     seed: int,

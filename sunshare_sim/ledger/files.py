@@ -122,7 +122,9 @@ class Genesis:
 
 def columns_of(genesis: Genesis) -> dict[str, tuple[str, ...]]:
     """Return the columns of each file of rows."""
-    return {**COLUMNS, READINGS: (*COLUMNS[READINGS], "losses_micro_kwh")} if genesis.losses else dict(COLUMNS)
+    return (
+        {**COLUMNS, READINGS: (*COLUMNS[READINGS], "losses_micro_kwh")} if genesis.losses else dict(COLUMNS)
+    )
 
 
 def canonical(values: dict[str, Any]) -> str:
@@ -149,7 +151,9 @@ class LedgerWriter:
         self._authorities = authorities
         (folder / GENESIS).write_bytes(genesis.text().encode("ascii"))
         self._blocks = (folder / BLOCKS).open("wb")
-        self._rows = {name: _RowWriter(folder / name, columns) for name, columns in columns_of(genesis).items()}
+        self._rows = {
+            name: _RowWriter(folder / name, columns) for name, columns in columns_of(genesis).items()
+        }
         self._head = ""
 
     def slot(self, net: IntArray, prices: tuple[int, int], losses: IntArray | None = None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sunshare_sim.report.drawing import svg_of
-from sunshare_sim.report.model import Chart, Paragraph, Table, number, table_of
+from sunshare_sim.report.model import Chart, Paragraph, Table, number, sentence, table_of
 from sunshare_sim.report.words import counted
 from sunshare_sim.results.run import Run
 from sunshare_sim.studies.figures import (
@@ -77,7 +77,9 @@ def _cells(study: Study, said: str, rows: "pd.DataFrame") -> Iterator[tuple[str,
     yield (said if unit == "1" else f"{said} [{unit}]",)
     for row in rows.to_dict("records"):
         digits = 4 if unit == "p.u." else 3
-        numbers = (number(row[each], digits) for each in ("base_mean", "difference", "low", "high", "p_adjusted"))
+        numbers = (
+            number(row[each], digits) for each in ("base_mean", "difference", "low", "high", "p_adjusted")
+        )
         yield (str(row["variant"]), *numbers)
 
 
@@ -128,9 +130,7 @@ def differences_chart(study: Study, kpi: str) -> Chart:
     frame = differences_of(study, kpi)[["base_mean", "mean", "difference", "low", "high"]]
     heads = ("variant", "base", "variant's mean", "difference", f"{percent(study)} from", "to")
     caption = f"{words(kpi).capitalize()} against the base."
-    return _chart(
-        study.plot.differences(kpi), table_of(frame, "differences", caption, heads=heads, digits=3)
-    )
+    return _chart(study.plot.differences(kpi), table_of(frame, "differences", caption, heads=heads, digits=3))
 
 
 def spread_chart(study: Study, kpi: str) -> Chart:
@@ -159,5 +159,5 @@ def convergence_chart(study: Study, kpi: str) -> Chart:
 
 
 def _chart(figure: "Figure", table: Table) -> Chart:
-    finding = figure.axes[0].get_title(loc="left").replace("\n", " ")
-    return Chart(table.name, f"{finding}.", svg_of(figure, table.name), table)
+    finding = sentence(figure.axes[0].get_title(loc="left"))
+    return Chart(table.name, finding, svg_of(figure, table.name), table)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from sunshare_sim.report.drawing import svg_of
-from sunshare_sim.report.model import Chart, Table, table_of
+from sunshare_sim.report.model import Chart, Table, sentence, table_of
 from sunshare_sim.results.kpis import net_import_kwh
 from sunshare_sim.results.run import Run
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOST_DAYS: Final = 31  # rows of a table of days; longer runs are shown by month
 MOST_SLOTS: Final = 14 * 96  # rows of a CSV file of slots; of longer runs it holds days, as the figures do
 MOST_WORST: Final = 10  # buses and lines in a table of the worst
+MOST_LISTED: Final = 300  # of them in a CSV file; of a smaller feeder it holds all
 MOST_HOMES: Final = 1000  # rows of a CSV file of homes; of more it holds every hundredth part
 SHARES: Final = np.arange(0, 101, 10)
 
@@ -34,7 +35,7 @@ def chart(run: Run, name: str) -> Chart:
     made = CHARTS.get(name) or WIRES[name]
     figure: Figure = getattr(run.plot, made.plot)(*made.options)
     finding = "; ".join(axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left"))
-    return Chart(name, finding + ".", svg_of(figure, name), made.table(run))
+    return Chart(name, sentence(finding), svg_of(figure, name), made.table(run))
 
 
 def by_period(run: Run) -> "pd.DataFrame":
@@ -153,8 +154,9 @@ def _heat(run: Run) -> Table:
     local = slots["time"].dt.tz_convert(run.scenario.place.timezone)
     power = pd.Series(net_import_kwh(slots) / (run.scenario.time.slot_minutes / 60))
     hours = power.groupby(local.dt.hour.to_numpy()).agg(["min", "mean", "max"]).rename_axis("local hour")
-    hour = local.dt.strftime("%Y-%m-%d %H:00%z").to_numpy()
-    full = power.groupby(hour).mean().rename_axis("local hour").to_frame("net_import_kw").round(6)
+    named = power.to_frame("kw").assign(day=local.dt.strftime("%Y-%m-%d"), hour=local.dt.hour)
+    by_day = named.pivot_table(index="day", columns="hour", values="kw").round(3)
+    full = by_day.rename_axis("day; mean net import [kW] by local hour")
     heads = ("local hour", "lowest [kW]", "mean [kW]", "highest [kW]")
     return table_of(
         hours, "heat-map", "Net import of the community by hour of the day.", heads=heads, full=full
@@ -200,17 +202,36 @@ CHARTS: Final[dict[str, Drawn]] = {
 def _voltages(run: Run) -> Table:
     wanted = ["name", "households", "voltage_min_pu", "voltage_max_pu", "deviation_p95_pu", "share_outside"]
     buses = run.buses.set_index("bus")
-    worst = buses[["voltage_min_pu", "voltage_max_pu"]].sub(1.0).abs().max(axis=1).nlargest(MOST_HOMES).index
+    worst = buses[["voltage_min_pu", "voltage_max_pu"]].sub(1.0).abs().max(axis=1).nlargest(MOST_LISTED).index
     table = buses.loc[worst[:MOST_WORST], wanted]
-    heads = ("bus", "name", "homes", "lowest [p.u.]", "highest [p.u.]", "95 % within [p.u.]", "outside 10 % [share]")
-    caption = f"The {len(table)} buses whose voltage was furthest from nominal; 95 % of a week's slots, worst week."
+    heads = (
+        "bus",
+        "name",
+        "homes",
+        "lowest [p.u.]",
+        "highest [p.u.]",
+        "95 % within [p.u.]",
+        "outside 10 % [share]",
+    )
+    caption = (
+        f"The {len(table)} buses whose voltage was furthest from nominal; 95 % of a week's slots, worst week."
+    )
     return table_of(table, "voltage-map", caption, heads=heads, digits=4, full=_worst_first(buses, worst))
 
 
 def _loadings(run: Run) -> Table:
-    wanted = ["kind", "from_bus", "to_bus", "rating_a", "loading_max", "loading_p95", "hours_above_100", "losses_kwh"]
+    wanted = [
+        "kind",
+        "from_bus",
+        "to_bus",
+        "rating_a",
+        "loading_max",
+        "loading_p95",
+        "hours_above_100",
+        "losses_kwh",
+    ]
     lines = run.lines.set_index("line")
-    worst = lines["loading_max"].nlargest(MOST_HOMES).index
+    worst = lines["loading_max"].nlargest(MOST_LISTED).index
     table = lines.loc[worst[:MOST_WORST], wanted].assign(
         loading_max=lambda part: 100 * part["loading_max"], loading_p95=lambda part: 100 * part["loading_p95"]
     )
@@ -222,7 +243,7 @@ def _loadings(run: Run) -> Table:
 
 def _worst_first(table: "pd.DataFrame", worst: "pd.Index[int]") -> "pd.DataFrame":
     """Return the whole table, of a large one the rows that are worst."""
-    return table if len(table) <= MOST_HOMES else table.loc[worst]
+    return table if len(table) <= MOST_LISTED else table.loc[worst]
 
 
 def _loading_duration(run: Run) -> Table:
@@ -238,9 +259,13 @@ def _loading_duration(run: Run) -> Table:
     )
     shown["loading_max"] *= 100
     heads = ("share of slots [%]", "loading [%]", "highest voltage [p.u.]", "lowest voltage [p.u.]")
-    caption = "Loading and voltages that are reached in at least this share of slots, over all lines and buses."
+    caption = (
+        "Loading and voltages that are reached in at least this share of slots, over all lines and buses."
+    )
     places = {"loading_max": 1}
-    return table_of(shown, "loading-duration", caption, heads=heads, digits=lambda c: places.get(c, 4), full=full)
+    return table_of(
+        shown, "loading-duration", caption, heads=heads, digits=lambda c: places.get(c, 4), full=full
+    )
 
 
 WIRES: Final[dict[str, Drawn]] = {

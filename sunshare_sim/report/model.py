@@ -139,6 +139,15 @@ def number(value: Any, digits: int = 2) -> str:
     return text.lstrip("-") if is_nothing else text.replace("-", MINUS)
 
 
+def sentence(text: str) -> str:
+    r"""Return a figure's title as a sentence on one line.
+
+    >>> sentence("Voltage:\n0.98 to 1.02 p.u.")
+    'Voltage: 0.98 to 1.02 p.u.'
+    """
+    return " ".join(text.split()).removesuffix(".") + "."
+
+
 def figure_text(value: float, unit: str) -> str:
     """Return a key figure as a reader expects it: counts whole, voltages with four decimals, all else with three.
 

@@ -15,6 +15,7 @@ HEAD: Final = """\
 #show table: set text(size: 8pt)
 #show figure.where(kind: table): set block(breakable: true)
 #show figure.where(kind: table): set figure.caption(position: top)
+#show figure.caption: set block(sticky: true)
 #text(size: 18pt, weight: "bold", {title})
 
 #text(size: 11pt, fill: luma(77), {question})
@@ -76,7 +77,7 @@ def _block(block: Block) -> str:
 def _table(table: Table) -> str:
     count = len(table.header)
     sides = ", ".join("left" if word else "right" for word in table.words)
-    columns = ", ".join(["auto" if count > 3 else "1fr"] * count)
+    columns = ", ".join(["auto", *["auto" if count > 3 else "1fr"] * (count - 1)])
     head = ", ".join(f"strong({_text(cell)})" for cell in table.header)
     body = ",\n  ".join(_row(row, count) for row in table.rows)
     return (

@@ -137,6 +137,7 @@ def _winners(run: Run) -> Iterator[Any]:
 
 
 def _grouped(table: "pd.DataFrame", by: str, currency: str) -> Table:
+    table = table.rename(index={"": "not given"})
     heads = (by, "homes",
              f"bill, mean [{currency}]", f"without market, mean [{currency}]", f"saving, mean [{currency}]",
              "p10", "median", "p90", "pay more [share]")  # fmt: skip

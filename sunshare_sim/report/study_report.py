@@ -137,7 +137,9 @@ def _summary(told: Told) -> Iterator[Any]:
     for note in study.record.get("notes", ()):
         yield Paragraph(f"Note: {note}.")
     if not told.compares:
-        yield Paragraph("There is nothing to compare: no variant and the base have finished runs of one seed.")
+        yield Paragraph(
+            "There is nothing to compare: no variant and the base have finished runs of one seed."
+        )
         return
     rows = differences_of(study, told.main).dropna(subset="difference")
     base = f"{number(rows['base_mean'].iloc[0], 3)}{told.unit(str(rows['unit'].iloc[0]))}"
@@ -173,7 +175,9 @@ def _sentence(told: Told, variant: str, row: "pd.Series[Any]") -> str:
 def _variants(told: Told) -> Iterator[Any]:
     frame = told.study.variants.set_index("variant")
     keys = [name for name in frame.columns if name != "description"]
-    frame = frame.rename(columns={key: key.replace("households.groups", "groups") for key in keys}).map(_plain)
+    frame = frame.rename(columns={key: key.replace("households.groups", "groups") for key in keys}).map(
+        _plain
+    )
     yield table_of(frame, "variants", "What each variant sets; all else is the base's.")
     if told.example is not None:
         homes = len(told.example.households)
@@ -185,6 +189,8 @@ def _plain(value: Any) -> str:
     """Return a value of a key as a reader reads it."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item is not None)
     if isinstance(value, (list, tuple)):

@@ -1,13 +1,18 @@
 """A scenario in words: sentences made from its keys, so that they cannot say anything else than what was run."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import Any
 
 from sunshare_sim.scenario.base import Lognormal, Uniform
+from sunshare_sim.scenario.events import EventFile, Events
 from sunshare_sim.scenario.feeders import Feeder, FeederFile, PandapowerFeeder, SimbenchFeeder
 from sunshare_sim.scenario.households import Group
+from sunshare_sim.scenario.network import Network
 from sunshare_sim.scenario.place import ClearSky, DwdTry, Tmy, Weather
+from sunshare_sim.scenario.presets import PRESETS
 from sunshare_sim.scenario.schema import Scenario
+from sunshare_sim.scenario.tariff import COMPONENTS, Tariff
 
 
 def sentences(scenario: Scenario, households: int) -> Iterator[str]:
@@ -34,7 +39,10 @@ def sentences(scenario: Scenario, households: int) -> Iterator[str]:
         f"Outside the local market a kWh costs what the tariff says (supply, network charge, levies and "
         f"{100 * tariff.vat:g} % value added tax, in {tariff.currency}); the tables below list every price."
     )
+    yield from _prices(tariff)
     yield _charges(scenario)
+    yield _wires(scenario.network)
+    yield from _events(scenario.events)
 
 
 def counted(count: int, noun: str) -> str:
@@ -116,6 +124,53 @@ def _market(scenario: Scenario) -> str:
     return (
         f"Local energy is traded by the mechanism {market.mechanism}, in steps of {market.tick:g} "
         f"{scenario.tariff.currency}/kWh and {market.lot_kwh:g} kWh; only metered surplus and deficit are traded."
+    )
+
+
+def _prices(tariff: Tariff) -> Iterator[str]:
+    """Yield what is special about a tariff."""
+    if tariff.preset:
+        yield f"The tariff starts from the preset {tariff.preset}: {PRESETS[tariff.preset].text}"
+    if tariff.periods:
+        yield f"Prices change by the hour, in {counted(len(tariff.periods), 'period')}."
+    if tariff.series is not None:
+        named = [name for name in (*COMPONENTS, "feed_in") if getattr(tariff.series, name)]
+        parts = " and ".join(name.replace("_", "-") for name in named)
+        yield f"Prices of {parts} follow a series from the file {PurePath(tariff.series.path).name}."
+    if tariff.capacity_charge:
+        price = f"{tariff.capacity_charge:g} {tariff.currency} a kW"
+        yield f"Homes pay {price} of their highest import each {tariff.billing_period}."
+    if tariff.export.scheme != "feed_in":
+        yield f"Surplus is paid by the scheme {tariff.export.scheme.replace('_', ' ')}."
+    if tariff.sharing.locality != "none":
+        yield f"Energy shared by homes near each other has privileges by law; near means: {_near(tariff)}."
+
+
+def _events(events: Events) -> Iterator[str]:
+    if isinstance(events, EventFile):
+        yield f"What happens during the run is read from the file {PurePath(events.file).name}."
+    elif events:
+        kinds = ", ".join(dict.fromkeys(event.kind for event in events))
+        yield f"{counted(len(events), 'event')} during the run: {kinds}."
+
+
+def _near(tariff: Tariff) -> str:
+    sharing = tariff.sharing
+    return (
+        f"within {sharing.radius_km:g} km" if sharing.locality == "radius" else f"on one {sharing.locality}"
+    )
+
+
+def _wires(network: Network) -> str:
+    """Return what is done about the wires."""
+    limits = network.limits
+    if network.power_flow == "off":
+        return "Voltages and loadings of the wires are not computed."
+    if network.power_flow == "post":
+        return "Voltages, loadings and losses of the wires are computed and limit nothing."
+    return (
+        f"The wires are kept within {limits.v_min_pu:g} to {limits.v_max_pu:g} of nominal voltage and "
+        f"{100 * limits.loading:g} % of their ratings; what is too much is cut from {limits.applied_to}."
     )
 
 

@@ -50,7 +50,10 @@ def paid_to_operator(bills: Columns) -> FloatArray:
     network + network_fixed + capacity + export_charge + wheeling; a run of an earlier version has only the first and
     the last.
     """
-    return np.sum([array(bills, name) for name in OPERATORS if name in bills], axis=0, dtype=np.float64)
+    paid: FloatArray = np.sum(
+        [array(bills, name) for name in OPERATORS if name in bills], axis=0, dtype=np.float64
+    )
+    return paid
 
 
 def operator_revenue(bills: Columns) -> float:

@@ -66,7 +66,11 @@ def feeder_map(run: Shown, by: str = "zone") -> "Figure":
         axes.axis("off")
         axes.margins(0.07, 0.07)
         axes.set_aspect(_aspect(tree), adjustable="datalim")
-        title = f"The feeder: {where}, {zones} zone{'s' if zones != 1 else ''}" if shades is None else shades.title
+        title = (
+            f"The feeder: {where}, {zones} zone{'s' if zones != 1 else ''}"
+            if shades is None
+            else shades.title
+        )
         headline(axes, title, legend_rows=1)
         figure.draw_without_rendering()  # from here on a point's place on the page is known
         axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim(), aspect="auto")
@@ -116,7 +120,9 @@ def _shades(run: Shown, by: str) -> Shades | None:
         furthest = np.where(np.abs(high - 1) > np.abs(low - 1), high, low)
         reach = max(0.02, float(np.nanmax(np.abs(furthest - 1))))
         title = f"Voltages of the feeder: {np.nanmin(low):.3f} to {np.nanmax(high):.3f} p.u."
-        return Shades(title, "voltage furthest from nominal [p.u.]", furthest, none, (1 - reach, 1 + reach), "RdBu_r")
+        return Shades(
+            title, "voltage furthest from nominal [p.u.]", furthest, none, (1 - reach, 1 + reach), "RdBu_r"
+        )
     if by == "loading":
         loading, fed = lines["loading_max"].to_numpy(), none.copy()
         needs_power_flow(loading, "feeder_map")

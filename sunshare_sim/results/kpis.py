@@ -175,7 +175,9 @@ def _energy_figures(slots: Columns, households: Columns, hours: float) -> Iterat
 def _wire_figures(slots: Columns, buses: Columns, lines: Columns) -> Iterator[Kpi]:
     yield Kpi("losses_kwh", total(slots, "losses_kwh"), "kWh", "energy lost in the wires")
     yield Kpi("loss_share", wires.loss_share(slots), "1", "energy lost in the wires over energy used")
-    yield Kpi("curtailed_kwh", total(slots, "curtailed_kwh"), "kWh", "solar energy that the wires' limits cut")
+    yield Kpi(
+        "curtailed_kwh", total(slots, "curtailed_kwh"), "kWh", "solar energy that the wires' limits cut"
+    )
     yield Kpi("curtailed_share", wires.curtailed_share(slots), "1", "share of solar energy that was cut")
     cost = total(slots, "curtailment_cost")
     yield Kpi("curtailment_cost", cost, "currency", "curtailed energy at the feed-in price")
@@ -186,10 +188,14 @@ def _wire_figures(slots: Columns, buses: Columns, lines: Columns) -> Iterator[Kp
     outside, failed = wires.voltage_violation_share(buses), wires.buses_failed(buses)
     yield Kpi("voltage_violation_share", outside, "1", "share of slots beyond +-10 % at the worst bus")
     yield Kpi("buses_failed", failed, "1", "buses that do not keep to EN 50160 in some week")
-    yield Kpi("line_loading_max", wires.line_loading_max(lines), "1", "highest current of a line over its rating")
+    yield Kpi(
+        "line_loading_max", wires.line_loading_max(lines), "1", "highest current of a line over its rating"
+    )
     transformer = wires.transformer_loading_max(lines)
     yield Kpi("transformer_loading_max", transformer, "1", "highest current of a transformer over its rating")
-    yield Kpi("overloaded_hours", wires.overloaded_hours(lines), "h", "time above rating, worst line or transformer")
+    yield Kpi(
+        "overloaded_hours", wires.overloaded_hours(lines), "h", "time above rating, worst line or transformer"
+    )
 
 
 def _money_figures(slots: Columns, bills: Columns) -> Iterator[Kpi]:

@@ -60,7 +60,9 @@ def needs_power_flow(values: FloatArray, figure: str) -> None:
     if not np.isfinite(values).any():
         raise ResultError(
             describe(
-                "the run had no power flow", where=figure, hint="run it with `network.power_flow: post` or `enforce`"
+                "the run had no power flow",
+                where=figure,
+                hint="run it with `network.power_flow: post` or `enforce`",
             )
         )
 

@@ -270,7 +270,8 @@ class Run:
         caption = f"<caption>{escape(repr(self)[1:-1])}</caption>"
         kpis = self.kpis.set_index("name")
         rows = "".join(
-            f'<tr><th scope="row">{escape(str(kpis.description[name]))}</th><td>{escape(text)}</td></tr>'
+            f'<tr><th scope="row" style="text-align:left">{escape(str(kpis.description[name]))}</th>'
+            f"<td>{escape(text)}</td></tr>"
             for name in CARD
             if name in kpis.index and (text := self._formatted(kpis.value[name], str(kpis.unit[name])))
         )

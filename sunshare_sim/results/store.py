@@ -52,7 +52,7 @@ class RunWriter:
         self.out = Path(out)
         self._tables: dict[str, TableWriter] = {}
         self._panels: dict[str, PanelWriter] = {}
-        _refuse_foreign(self.out)
+        refuse_foreign(self.out)
         self.folder = self.out.parent / f".{self.out.name}.{secrets.token_hex(4)}.tmp"
         with self._guarded():
             self.folder.mkdir(parents=True)
@@ -124,7 +124,7 @@ class RunWriter:
     def abandon(self, manifest: Mapping[str, Any], reason: str) -> Path:
         """Do the same with what there is, marked partial, and return its place: ``<out>.partial``."""
         place = self.out.with_name(f"{self.out.name}.partial")
-        _refuse_foreign(place)
+        refuse_foreign(place)
         return self._complete({"state": "partial", "reason": reason}, manifest, place)
 
     def discard(self) -> None:
@@ -168,7 +168,7 @@ class RunWriter:
             raise ResultError(describe(what, where=str(self.out), hint=HINT)) from error
 
 
-def _refuse_foreign(place: Path) -> None:
+def refuse_foreign(place: Path) -> None:
     """Raise when `place` holds something that is not a run: it is never overwritten."""
     holds_files = place.is_dir() and any(place.iterdir())
     if place.is_file() or (holds_files and not (place / MANIFEST).is_file()):

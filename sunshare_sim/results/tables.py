@@ -162,7 +162,9 @@ _SLOTS = TableSchema(
         Column("wheeling", "micro", MONEY, "paid to the network operator for settled trades"),
         Column("retail_per_kwh", "micro", PRICE, "price of the grid's energy, all charges and tax included"),
         Column("feed_in_per_kwh", "micro", PRICE, "price the grid pays for surplus"),
-        Column("rejected", "int32", "1", "number of orders beyond `market.orders_per_slot`, which were rejected"),
+        Column(
+            "rejected", "int32", "1", "number of orders beyond `market.orders_per_slot`, which were rejected"
+        ),
         Column(
             "unserved_kwh",
             "micro",
@@ -173,7 +175,12 @@ _SLOTS = TableSchema(
         Column("curtailed_kwh", "micro", KWH, "generation that the wires' limits cut, not in solar_kwh"),
         Column("deferred_kwh", "micro", KWH, "moves of batteries and cars that the wires' limits held back"),
         Column("refused_kwh", "micro", KWH, "part of agreed trades that the wires' limits refused"),
-        Column("curtailment_cost", "micro", MONEY, "curtailed_kwh at the feed-in price: what the grid would have paid"),
+        Column(
+            "curtailment_cost",
+            "micro",
+            MONEY,
+            "curtailed_kwh at the feed-in price: what the grid would have paid",
+        ),
         Column("voltage_min_pu", "float64", "p.u.", "lowest voltage of all buses, NaN without power flow"),
         Column("voltage_max_pu", "float64", "p.u.", "highest voltage of all buses, NaN without power flow"),
         Column("loading_max", "float64", "1", "highest current over its rating, NaN: no power flow"),
@@ -193,7 +200,11 @@ _TRADES = TableSchema(
         Column("price_per_kwh", "micro", PRICE, "price the seller gets"),
         Column("charge_per_kwh", "micro", PRICE, "wheeling charge the buyer pays on top, to the operator"),
         Column(
-            "status", "choice", "", "what became of it; pending if interrupted", ("settled", "failed", "pending")
+            "status",
+            "choice",
+            "",
+            "what became of it; pending if interrupted",
+            ("settled", "failed", "pending"),
         ),
         Column(
             "reason",
@@ -230,8 +241,12 @@ _QUOTES = TableSchema(
         Column("pool", "int16", "", "pool (zone) of the orders"),
         Column("highest_bid_per_kwh", "float64", PRICE, "highest limit of all bids sent in the slot"),
         Column("lowest_ask_per_kwh", "float64", PRICE, "lowest limit of all asks sent in the slot"),
-        Column("best_bid_per_kwh", "float64", PRICE, "highest limit of the bids left when the slot was cleared"),
-        Column("best_ask_per_kwh", "float64", PRICE, "lowest limit of the asks left when the slot was cleared"),
+        Column(
+            "best_bid_per_kwh", "float64", PRICE, "highest limit of the bids left when the slot was cleared"
+        ),
+        Column(
+            "best_ask_per_kwh", "float64", PRICE, "lowest limit of the asks left when the slot was cleared"
+        ),
     ),
     optional=True,
 )
@@ -249,11 +264,15 @@ _BILLS = TableSchema(
         Column("network", "micro", MONEY, "network charge of the imports by energy"),
         Column("network_fixed", "micro", MONEY, "network charge by the day and month"),
         Column("capacity", "micro", MONEY, "network charge on the highest import of each billing period"),
-        Column("export_charge", "micro", MONEY, "network charge on surplus beyond what is free (two-way tariff)"),
+        Column(
+            "export_charge", "micro", MONEY, "network charge on surplus beyond what is free (two-way tariff)"
+        ),
         Column("levies", "micro", MONEY, "levies on the imports"),
         Column("tax", "micro", MONEY, "value added tax on supply, network and levies"),
         Column("standing", "micro", MONEY, "standing charge"),
-        Column("feed_in", "micro", MONEY, "income for exports, negative; credits that ended unused taken off"),
+        Column(
+            "feed_in", "micro", MONEY, "income for exports, negative; credits that ended unused taken off"
+        ),
         Column("premium", "micro", MONEY, "paid by the state for energy shared with near homes, negative"),
         Column("purchases", "micro", MONEY, "paid to sellers in the local market"),
         Column("sales", "micro", MONEY, "income from buyers in the local market, negative"),
@@ -308,8 +327,16 @@ _HOUSEHOLDS = TableSchema(
             " 1 = no battery; NaN = `results.foresight` not set",
         ),
         Column("rejected", "int32", "1", "number of its orders beyond `market.orders_per_slot`"),
-        Column("unserved_kwh", "micro", KWH, "its load that was shed, without supply, or cut by the wires' limits"),
-        Column("interruption_h", "float64", "h", "time without supply; shed in part, a slot counts by that part"),
+        Column(
+            "unserved_kwh",
+            "micro",
+            KWH,
+            "its load that was shed, without supply, or cut by the wires' limits",
+        ),
+        Column("income", "text", "", "income group the scenario gives it, empty = none"),
+        Column(
+            "interruption_h", "float64", "h", "time without supply; shed in part, a slot counts by that part"
+        ),
     ),
 )
 _BUSES = TableSchema(
@@ -324,7 +351,9 @@ _BUSES = TableSchema(
         Column("households", "int32", "1", "number of homes on the bus"),
         Column("voltage_min_pu", "float64", "p.u.", "lowest voltage of the run, NaN without power flow"),
         Column("voltage_max_pu", "float64", "p.u.", "highest voltage of the run"),
-        Column("deviation_p95_pu", "float64", "p.u.", "distance from nominal that 95 % of slots keep, worst week"),
+        Column(
+            "deviation_p95_pu", "float64", "p.u.", "distance from nominal that 95 % of slots keep, worst week"
+        ),
         Column("share_outside", "float64", "1", "share of slots outside +-10 % of nominal (EN 50160)"),
         Column("weeks_failed", "float64", "1", "weeks in which the bus does not keep to EN 50160"),
         Column(
@@ -394,7 +423,9 @@ _BLOCKS = TableSchema(
         Column("header_hash", "text", "", "SHA-256 of this block's header, hexadecimal"),
         Column("latency_ms", "int64", "ms", "from the end of the slot of its first trade to the block"),
         Column("gas", "int64", "1", "gas of settling its trades, one batch a slot"),
-        Column("metering_gas", "int64", "1", "gas of registering and delivering energy, a call a home and slot"),
+        Column(
+            "metering_gas", "int64", "1", "gas of registering and delivering energy, a call a home and slot"
+        ),
         Column("gas_cost", "micro", MONEY, "both at `settlement.gas_price`; on no bill"),
     ),
 )

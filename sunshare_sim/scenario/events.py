@@ -29,7 +29,9 @@ class Event(Section):
 
     kind: Literal["island", "outage", "weather"] = field(..., "what happens")
     start: int | str = field(..., f"first slot of it: {WHEN}", unit="slot")
-    end: int | str = field(..., f"first slot after it: {WHEN}; the run's number of slots for its end", unit="slot")
+    end: int | str = field(
+        ..., f"first slot after it: {WHEN}; the run's number of slots for its end", unit="slot"
+    )
     transformers: tuple[str, ...] = field(
         (), "island, outage: what these feed; an island of its own each (none named: all of them)"
     )

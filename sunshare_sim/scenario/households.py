@@ -147,6 +147,9 @@ class Group(Section):
         None, "charge points for cars of other groups; enterprises only"
     )
     strategy: StrategySpec = field(StrategySpec(), "how the homes trade")
+    income: str = field(
+        "", "income group of the homes, a label of your own: bills and savings are shown by it"
+    )
 
     @field_validator("solar", mode="before")
     @classmethod

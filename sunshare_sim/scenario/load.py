@@ -89,9 +89,7 @@ def _read(file: Path, open_files: tuple[Path, ...], problems: list[Problem]) -> 
     return None if tree is None else _with_bases(tree, file, open_files, problems)
 
 
-def _with_bases(
-    tree: Node, file: Path, open_files: tuple[Path, ...], problems: list[Problem]
-) -> Node | None:
+def _with_bases(tree: Node, file: Path, open_files: tuple[Path, ...], problems: list[Problem]) -> Node | None:
     keys = dict(tree.value)
     extends = keys.pop(EXTENDS, None)
     base = _read_base(extends, file, (*open_files, file.resolve()), problems) if extends else None

@@ -38,7 +38,11 @@ class WheelingCharges(Section):
         0.0, "flat: every trade; zonal: two zones of one transformer", unit=PRICE, ge=0, le=100
     )
     same_substation_per_kwh: float | None = field(
-        None, "zonal: two transformers of one substation; unset: as `beyond_per_kwh`", unit=PRICE, ge=0, le=100
+        None,
+        "zonal: two transformers of one substation; unset: as `beyond_per_kwh`",
+        unit=PRICE,
+        ge=0,
+        le=100,
     )
     beyond_per_kwh: float | None = field(
         None, "zonal: two transformers; unset: such trades are not allowed", unit=PRICE, ge=0, le=100

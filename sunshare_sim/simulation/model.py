@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import mesa
+import numpy as np
 
 from sunshare_sim.agents.population import (
     BatteryAgent,
@@ -96,5 +97,5 @@ class CommunityModel(mesa.Model):  # type: ignore[misc]
 
     def _trade_one_by_one(self) -> None:
         for desk in self.state.desks:
-            rows = range(*desk.members.indices(len(self._class_of)))
+            rows = np.arange(len(self._class_of))[desk.members].tolist()
             desk.strategy = OneByOne([self.household(row) for row in rows])

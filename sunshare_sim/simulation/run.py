@@ -48,6 +48,7 @@ def run(
     out: Path | None = None,
     progress: Progress | None = None,
     profile: bool = False,
+    part: int | None = None,
 ) -> Run:
     """Run a scenario and write its folder.
 
@@ -64,6 +65,8 @@ def run(
         Is told what is being done, and the slots as they pass.
     profile : bool
         Whether to measure the time in each phase of the slots (`run.manifest`, under ``environment``).
+    part : int, optional
+        Run one substation of the community by itself, by number.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def run(
 
     progress = progress or Silence()
     out = out if out is not None else RESULTS / f"{scenario.name}-{scenario.seed}"
-    with Simulation(scenario, out=out, notice=progress.stage) as simulation:
+    with Simulation(scenario, out=out, notice=progress.stage, part=part) as simulation:
         if source is not None:
             simulation.recorder.writer.text("scenario.yaml", source.read_text(encoding="utf-8"))
         if profile:

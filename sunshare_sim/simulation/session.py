@@ -24,7 +24,7 @@ from sunshare_sim.simulation.clock import Clock
 from sunshare_sim.simulation.device_report import device_columns
 from sunshare_sim.simulation.money import Settlement
 from sunshare_sim.simulation.network import network_tables, trouble_columns
-from sunshare_sim.simulation.provenance import describe_environment, describe_run
+from sunshare_sim.simulation.provenance import PART, describe_environment, describe_run, part_text
 from sunshare_sim.simulation.record import RunRecorder
 from sunshare_sim.simulation.sky import with_weather
 from sunshare_sim.simulation.slot import PHASES
@@ -60,6 +60,8 @@ class Simulation:
         Gives the order of arrival of the homes in a slot, as an array of rows; else as `market.arrival` says.
     notice : callable, optional
         Is told what is being done before the first slot.
+    part : int, optional
+        Simulate one substation of the community by itself, by number.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Simulation:
         out: Path | None = None,
         arrivals: Arrivals | None = None,
         notice: Notice | None = None,
+        part: int | None = None,
     ) -> None:
         self.scenario = scenario
         self._started = time.perf_counter()
@@ -83,7 +86,8 @@ class Simulation:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", SunShareWarning)
-                self.community = with_weather(scenario, community or build_community(scenario, notice=notice))
+                built = community or build_community(scenario, notice=notice, part=part)
+                self.community = with_weather(scenario, built)
             self._warnings = [
                 str(each.message) for each in caught if issubclass(each.category, SunShareWarning)
             ]
@@ -175,6 +179,7 @@ class Simulation:
             "households": tables.household_columns(
                 self.community, state.ev.shortfall_kwh, state.rejected
             )
+            | tables.income_column(self.scenario, self.community)
             | device_columns(state.plant, state.soc_kwh)
             | tables.interruption_columns(state.course, len(self.community.households), state.wiring.unserved),
             "bills": tables.bill_columns(bills),
@@ -197,6 +202,8 @@ class Simulation:
         if state.course is not None:
             self.recorder.writer.append("events", state.course.columns(self.community.grid, state.slot + 1))
         self.recorder.writer.text("resolved.yaml", dump(self.scenario))
+        if self.community.part is not None:
+            self.recorder.writer.text(PART, part_text(self.community.part))
         self.recorder.close_ledger()
         return {
             **describe_run(self.scenario, self.community),

@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from sunshare_sim.agents.strategy import make_strategy
+from sunshare_sim.agents.markets import ALL, Markets
+from sunshare_sim.agents.strategy import Strategy, make_strategy
 from sunshare_sim.community.households import Cohort, Community
 from sunshare_sim.devices.ev import start_evs
 from sunshare_sim.errors import ScenarioError, describe
@@ -17,11 +18,12 @@ from sunshare_sim.ledger.queue import SettlementQueue, Timetable
 from sunshare_sim.ledger.settlement import Ledger
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import MarketRules, Mechanism, make_mechanism
-from sunshare_sim.scenario.load import scenario_hash
+from sunshare_sim.rowstreams import rows_of
 from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.simulation.certificates import make_certifier
 from sunshare_sim.simulation.events import make_course
 from sunshare_sim.simulation.plant import make_plant
+from sunshare_sim.simulation.provenance import run_hash
 from sunshare_sim.simulation.state import Arrivals, Desk, Recorder, State, Wishes
 from sunshare_sim.simulation.wiring import make_wiring
 from sunshare_sim.streams import stream
@@ -40,7 +42,8 @@ def make_state(
     ev = start_evs(community.fleet.chargers, community.fleet.sessions, community.grid.hours)
     tick_micro = tick_in_micro(scenario.market.tick)
     cap_ticks = highest_price(community, tick_micro)
-    desks = tuple(make_desk(scenario, cohort) for cohort in community.cohorts)
+    of_pool = separate_markets(scenario, community)
+    desks, of_seat = make_desks(scenario, community, of_pool)
     rounds = rounds_of(scenario, desks)
     return State(
         community=community,
@@ -48,7 +51,7 @@ def make_state(
         mechanism=make_market(scenario, community, cap_ticks + 1),
         ledger=ledger,
         queue=make_queue(scenario, community, ledger, bills),
-        arrivals=arrivals or make_arrivals(scenario, homes),
+        arrivals=arrivals or make_arrivals(scenario, community),
         recorder=recorder,
         market_rng=stream(scenario.seed, "market"),
         tick_micro=tick_micro,
@@ -65,6 +68,9 @@ def make_state(
         rounds=rounds,
         book=make_round_book(scenario, community, cap_ticks + 1, rounds),
         last_price=sum(prices.quoted(0)) / 2 / MICRO,
+        markets=None
+        if of_pool is None
+        else Markets.opened(of_pool, community.households.zone, of_seat, sum(prices.quoted(0)) / 2 / MICRO),
         charges=community.charges,
         orders_per_slot=scenario.market.orders_per_slot,
         rejected=np.zeros(homes, dtype=np.int64),
@@ -86,14 +92,59 @@ def make_queue(
     return SettlementQueue(ledger, bills, chain, timetable, account=account)
 
 
-def make_desk(scenario: Scenario, cohort: Cohort) -> Desk:
-    """Return a cohort's place at the market, with the memory its strategy starts with."""
-    strategy = make_strategy(cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}")
-    rng = stream(scenario.seed, "strategy", cohort.name)
-    memory = strategy.start(
-        cohort.last - cohort.first, stream(scenario.seed, "strategy", cohort.name, "start")
-    )
-    return Desk(cohort.name, cohort.members, strategy, rng, memory)
+def separate_markets(scenario: Scenario, community: Community) -> IntArray | None:
+    """Return the market of each pool, numbered from 0, where trade between some is forbidden for good; else None.
+
+    Homes hear of the market they trade in. Where breakers open or close, who can trade with whom changes, and all
+    hear of everything.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    count, of_pool = connected_components(community.charges >= 0, directed=False)
+    return None if count == 1 or scenario.events else np.asarray(of_pool, dtype=np.int64)
+
+
+def make_desks(
+    scenario: Scenario, community: Community, of_pool: IntArray | None
+) -> tuple[tuple[Desk, ...], tuple[int, ...]]:
+    """Return the cohorts' places at the market, and the market of each.
+
+    A cohort that takes in tapes has a place in each market that homes of its lie in, else one for all of them.
+    """
+    desks: list[Desk] = []
+    of_seat: list[int] = []
+    for cohort in community.cohorts:
+        strategy = make_strategy(
+            cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}"
+        )
+        places: list[tuple[int, slice | IntArray]] = [(ALL, cohort.members)]
+        if of_pool is not None and (strategy.history or type(strategy).learn is not Strategy.learn):
+            market = of_pool[community.households.zone[cohort.members]]
+            places = [
+                (each, cohort.first + np.flatnonzero(market == each)) for each in np.unique(market).tolist()
+            ]
+        for each, members in places:
+            desks.append(make_desk(scenario, community, cohort, strategy, members))
+            of_seat.append(each)
+    return tuple(desks), tuple(of_seat)
+
+
+def make_desk(
+    scenario: Scenario, community: Community, cohort: Cohort, strategy: Strategy, members: slice | IntArray
+) -> Desk:
+    """Return a cohort's place at a market, with the memory its strategy starts with.
+
+    Its homes draw what they would draw if the whole group stood there.
+    """
+    rows = np.arange(len(community.households))[members] - cohort.first
+    size, of_group = cohort.last - cohort.first, rows
+    if community.part is not None:
+        kept = community.part.kept[cohort.name]
+        size, of_group = kept.size, kept.rows[rows]
+    names = ("strategy", cohort.name)
+    rng = rows_of(stream(scenario.seed, *names), of_group, size)
+    memory = strategy.start(rows.size, rows_of(stream(scenario.seed, *names, "start"), of_group, size))
+    return Desk(cohort.name, members, strategy, rng, memory)
 
 
 def rounds_of(scenario: Scenario, desks: tuple[Desk, ...]) -> int:
@@ -134,7 +185,7 @@ def make_genesis(scenario: Scenario, community: Community) -> Genesis:
     """Return what the run's chain is bound to."""
     prices, authorities = community.prices, make_authorities(scenario)
     return Genesis(
-        run=f"{scenario_hash(scenario)}/{scenario.seed}",
+        run=f"{run_hash(scenario, community)}/{scenario.seed}",
         households=len(community.households),
         slots=community.grid.slots,
         funded_micro=funding(scenario),
@@ -229,10 +280,23 @@ def fund_ledger(households: int, amount: int) -> Ledger:
     return ledger
 
 
-def make_arrivals(scenario: Scenario, homes: int) -> Arrivals:
-    """Return the order of arrival in each slot: drawn for all homes, whether they trade or not; or by row."""
+def make_arrivals(scenario: Scenario, community: Community) -> Arrivals:
+    """Return the order of arrival in each slot: drawn for all homes, whether they trade or not; or by row.
+
+    The homes of a part come in the order they have in the whole.
+    """
+    homes, part = len(community.households), community.part
     if scenario.market.arrival == "fixed":
         rows: IntArray = np.arange(homes)
         return lambda slot: rows  # noqa: ARG005 - the same in every slot
     rng = stream(scenario.seed, "arrival")
-    return lambda slot: rng.permutation(homes)  # noqa: ARG005 - slots follow one another
+    if part is None:
+        return lambda slot: rng.permutation(homes)  # noqa: ARG005 - slots follow one another
+    own = np.full(part.size, -1)
+    own[part.homes] = np.arange(homes)
+
+    def among_all(slot: int) -> IntArray:  # noqa: ARG001 - slots follow one another
+        order = own[rng.permutation(part.size)]
+        return order[order >= 0]
+
+    return among_all

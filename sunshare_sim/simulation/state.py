@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from sunshare_sim.agents.markets import Markets
 from sunshare_sim.agents.strategy import NO_TAPE, Strategy, Tape, View
 from sunshare_sim.community.households import Community
 from sunshare_sim.devices.ev import EvState
@@ -53,7 +54,7 @@ class Desk:
     """A cohort at the market: its rows, its strategy, its own random stream, and what it saw this slot."""
 
     name: str
-    members: slice
+    members: slice | IntArray
     strategy: Strategy
     rng: np.random.Generator
     memory: Any = None
@@ -122,6 +123,7 @@ class State:
     prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
     course: Course | None = None
     certifier: Certifier | None = None
+    markets: Markets | None = None  # what is known in each, where there are several with no trade between them
 
     @property
     def tick(self) -> float:

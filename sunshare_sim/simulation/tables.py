@@ -8,6 +8,7 @@ from sunshare_sim.community.households import KINDS, Community
 from sunshare_sim.feeder.graph import Feeder
 from sunshare_sim.feeder.quality import LoadingReport, VoltageReport
 from sunshare_sim.ledger.billing import Bills, counterparties
+from sunshare_sim.scenario.schema import Scenario
 from sunshare_sim.simulation.events import Course
 from sunshare_sim.units import FloatArray, IntArray, from_micro, to_micro
 
@@ -51,6 +52,12 @@ def household_columns(community: Community, shortfall_kwh: FloatArray, rejected:
         "ev_shortfall_kwh": from_micro(to_micro(np.bincount(fleet.home, shortfall_kwh, minlength=count))),
         "rejected": rejected,
     }
+
+
+def income_column(scenario: Scenario, community: Community) -> Columns:
+    """Return what the table `households` says of the homes' income: what their groups say."""
+    income = {group.name: group.income for group in scenario.households.groups}
+    return {"income": [income[name] for name in community.households.group]}
 
 
 def interruption_columns(course: Course | None, homes: int, cut: IntArray | None = None) -> Columns:

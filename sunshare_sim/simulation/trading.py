@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from sunshare_sim.agents.rounds import Ground, gains, publish, trade_in_rounds
-from sunshare_sim.agents.strategy import View, check_quotes
+from sunshare_sim.agents.strategy import Each, Tape, View, check_quotes
+from sunshare_sim.ledger._settlement import worth
 from sunshare_sim.ledger.settlement import Trades
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import ReferencePrices, tell_charges
@@ -25,8 +26,9 @@ def quote(state: State) -> None:
     retail, feed_in = prices.quoted(slot)
     side = np.sign(state.net)
     net_kwh = state.net / MICRO
-    for desk in state.desks:
+    for number, desk in enumerate(state.desks):
         rows = desk.members
+        last_price, tape = seen_from(state, number, rows)
         desk.view = View(
             slot=slot,
             net_kwh=net_kwh[rows],
@@ -34,10 +36,10 @@ def quote(state: State) -> None:
             soc_kwh=state.soc_kwh[rows],
             retail_price=retail / MICRO,
             feed_in_price=feed_in / MICRO,
-            last_price=state.last_price,
+            last_price=last_price,
             cap_price=state.cap_ticks * state.tick,
             rng=desk.rng,
-            tape=state.tape,
+            tape=tape,
             memory=desk.memory,
             tick=state.tick,
             hour=float(state.community.grid.local_hour[slot]),
@@ -54,6 +56,13 @@ def quote(state: State) -> None:
         state.wishes.quantity[rows] = np.where((ticks < 1) & (side[rows] > 0), 0, quantity)
         state.wishes.price[rows] = np.minimum(np.maximum(ticks, 1), state.cap_ticks)
     state.wishes.side[:] = side
+
+
+def seen_from(state: State, desk: int, rows: slice | IntArray) -> tuple[Each, Tape]:
+    """Return last price [currency/kWh] and tape as a desk knows them: of the market its homes are in."""
+    if state.markets is None:
+        return state.last_price, state.tape
+    return state.markets.seen_from(desk, rows, state.tape)
 
 
 def match(state: State) -> None:
@@ -92,6 +101,8 @@ def clear_once(state: State) -> Fills:
     tell_charges(state.mechanism, state.charges, state.community.charges)
     fills = state.mechanism.clear(state.orders, reference, state.market_rng).fills
     state.tape = publish(state.orders, fills, state.tick_micro)
+    if state.markets is not None:
+        state.markets.hear(state.orders, fills, state.tick_micro, publish)
     return fills
 
 
@@ -122,7 +133,7 @@ def clear_in_rounds(state: State, book: OrderBook) -> Fills:
         state.desks,
         lambda: state.arrivals(slot),
         rounds=state.rounds,
-        last=(state.last_price, state.tape),
+        last=state.markets or (state.last_price, state.tape),
     )
     state.tape = result.tape
     state.orders, place = hold_to_rate(state, result.orders)
@@ -158,6 +169,8 @@ def learn(state: State) -> None:
     energy, value = state.agreed
     if energy:
         state.last_price = value / energy
+    if state.markets is not None:
+        hear_prices(state)
     if state.book is not None or not any(desk.learns for desk in state.desks):
         return
     prices, traded = state.community.prices, np.zeros(state.net.size, dtype=np.int64)
@@ -166,7 +179,20 @@ def learn(state: State) -> None:
     left = from_micro((np.abs(state.net) - traded) * np.sign(state.net))
     grid = (*prices.quoted(state.slot), state.tick_micro)
     gain = gains(state.fills, grid, state.net.size)
-    for desk in state.desks:
+    for number, desk in enumerate(state.desks):
         if desk.learns and desk.view is not None:
             rows = desk.members
-            desk.strategy.learn(replace(desk.view, net_kwh=left[rows], gain=gain[rows]), state.tape)
+            tape = seen_from(state, number, rows)[1]
+            desk.strategy.learn(replace(desk.view, net_kwh=left[rows], gain=gain[rows]), tape)
+
+
+def hear_prices(state: State) -> None:
+    """Remember the mean price of the slot's trades in each market that had some."""
+    markets = state.markets
+    if markets is None:
+        return
+    of_trade = markets.of_home[state.trades.buyer]
+    for market in np.unique(of_trade).tolist():
+        energy, value = worth(Trades(*(column[of_trade == market] for column in state.trades)))
+        if energy:
+            markets.price[market] = value / energy

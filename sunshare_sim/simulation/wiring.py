@@ -126,7 +126,7 @@ def make_wiring(scenario: Scenario, community: Community) -> Wiring:
         rules=rules,
         wires=wires,
         base=tuple(scale_charges(community.charges, factor) for factor in factors),
-        period=_periods(periods, community.grid),
+        period=charge_periods(periods, community.grid),
         soc_before=community.initial_soc_kwh.copy(),
         unserved=np.zeros(len(community.households), dtype=np.int64),
     )
@@ -186,7 +186,7 @@ def phases_of_homes(scenario: Scenario, community: Community) -> IntArray | None
     return np.array(phases, dtype=np.int64) - 1
 
 
-def _periods(periods: tuple[ChargePeriod, ...], grid: TimeGrid) -> IntArray:
+def charge_periods(periods: tuple[ChargePeriod, ...], grid: TimeGrid) -> IntArray:
     """Return which period holds in each slot, 0 for none, shape [slots]; empty without periods."""
     if not periods:
         return np.empty(0, dtype=np.int64)

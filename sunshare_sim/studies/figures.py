@@ -1,6 +1,6 @@
 """A study's figures: how variants differ from the base and how surely, who wins, and when enough seeds were run."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -156,9 +156,11 @@ def _winner_rows(changes: Mapping[str, FloatArray], currency: str) -> "Figure":
     shown = _most(whole, whole.map(np.median))
     rows = np.arange(len(shown))[::-1]
     figure, axes = blank(1.4 + ROW_IN * len(shown))
-    quantiles = np.array([np.quantile(change, [0, 0.1, 0.5, 0.9, 1]) for change in shown])
-    axes.hlines(rows, quantiles[:, 0], quantiles[:, 4], color=style.GREY, linewidth=1, label="all homes")
-    axes.hlines(rows, quantiles[:, 1], quantiles[:, 3], color=style.BLUE, linewidth=4, label="80 % of the homes")
+    quantiles = np.array([np.quantile(change, [0.01, 0.1, 0.5, 0.9, 0.99]) for change in shown])
+    axes.hlines(
+        rows, quantiles[:, 0], quantiles[:, 4], color=style.GREY, linewidth=1, label="98 % of the homes"
+    )
+    axes.hlines(rows, quantiles[:, 1], quantiles[:, 3], color=style.BLUE, linewidth=4, label="80 %")
     axes.plot(quantiles[:, 2], rows, "o", color=style.BLACK, markersize=4, label="median home")
     axes.axvline(0, color=style.BLACK, linewidth=0.8)
     _name_rows(axes, [str(name) for name in shown.index])
@@ -213,7 +215,7 @@ def convergence(study: Compared, kpi: str = "total_bill") -> "Figure":
         _whole_ticks(axes)
         axes.set_xlabel("seeds")
         axes.set_ylabel(f"half width of the interval [{_unit(study, kpi)}]")
-        more = f"; grey: {len(known) - len(named)} more variants" if len(known) > len(named) else ""
+        more = f"; grey: {len(known) - len(named)} more" if len(known) > len(named) else ""
         headline(axes, f"How sure the differences in {words(kpi)} are{more}", legend_rows=legend_rows)
     return figure
 
@@ -275,7 +277,9 @@ def _values(study: Compared, kpi: str) -> "pd.Series[Any]":
     if rows.empty:
         known = list(dict.fromkeys(study.kpis["kpi"]))
         hint = did_you_mean(kpi, known) if kpi not in known else ""
-        raise ResultError(describe("no run has this key figure", got=kpi, expected=", ".join(known), hint=hint))
+        raise ResultError(
+            describe("no run has this key figure", got=kpi, expected=", ".join(known), hint=hint)
+        )
     return rows.groupby("variant", sort=False)["value"].apply(np.array)
 
 
@@ -286,7 +290,7 @@ def _most(table: Any, effect: "pd.Series[float]") -> Any:
     return table[effect.abs().rank(method="first", ascending=False).to_numpy() <= MOST_ROWS]
 
 
-def _left_out(whole: Sequence[Any], shown: Sequence[Any]) -> str:
+def _left_out(whole: Sized, shown: Sized) -> str:
     return f"; {len(shown)} of {len(whole)} shown, those that differ most" if len(shown) < len(whole) else ""
 
 

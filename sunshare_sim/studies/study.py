@@ -209,7 +209,7 @@ class Study:
         ]
         cells = (row["kpi"], shown[0], shown[1], f"{shown[2]} to {shown[3]}")
         return (
-            f'<tr><th scope="row">{escape(str(row["variant"]))}</th>'
+            f'<tr><th scope="row" style="text-align:left">{escape(str(row["variant"]))}</th>'
             + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
             + "</tr>"
         )

@@ -24,6 +24,7 @@ class Task:
     scenario: Scenario
     folder: Path
     modules: tuple[str, ...] = ()
+    part: int | None = None  # one substation of the community, by number
 
 
 @dataclass(frozen=True)
@@ -92,4 +93,4 @@ def _run(task: Task) -> None:
     with warnings.catch_warnings():
         # The run keeps its warnings in its manifest.
         warnings.simplefilter("ignore", SunShareWarning)
-        run(task.scenario, out=task.folder)
+        run(task.scenario, out=task.folder, part=task.part)

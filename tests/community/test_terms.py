@@ -56,7 +56,10 @@ def test_terms_hold_what_the_tariff_says(feeder):
     tariff = Tariff.model_validate(
         {
             "preset": "nsw-2025",
-            "supply_tiers": [{"above_kwh": 100.0, "price_per_kwh": 0.3}, {"above_kwh": 200.0, "price_per_kwh": 0.2}],
+            "supply_tiers": [
+                {"above_kwh": 100.0, "price_per_kwh": 0.3},
+                {"above_kwh": 200.0, "price_per_kwh": 0.2},
+            ],
             "capacity_charge": 2.0,
             "network_fixed_per_month": 3.0,
             "vat_levies": 0.0,

@@ -27,7 +27,7 @@ STUDY = {
                     "name": "shade",
                     "count": 2,
                     "buses": ["north", "south"],
-                    "demand": {"source": "values", "kwh": [1.0, 0.4, 1.0, 1.0]},
+                    "demand": {"source": "bdew", "annual_kwh": {"min": 4000.0, "max": 12000.0}},
                     "strategy": {"name": "zi_c"},
                 },
             ]

@@ -23,7 +23,9 @@ def browser():
     installed = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with playwright.sync_playwright() as started:
         try:
-            opened = started.chromium.launch(executable_path=installed, args=["--no-sandbox", "--disable-gpu"])
+            opened = started.chromium.launch(
+                executable_path=installed, args=["--no-sandbox", "--disable-gpu"]
+            )
         except playwright.Error as error:
             pytest.skip(f"no Chromium that starts: {error}")
         yield opened
@@ -45,7 +47,9 @@ def page(browser, file):
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))
     opened.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
-    opened.on("request", lambda asked: said.append(asked.url) if asked.url.startswith(("http", "ws")) else None)
+    opened.on(
+        "request", lambda asked: said.append(asked.url) if asked.url.startswith(("http", "ws")) else None
+    )
     opened.goto(file.as_uri())
     yield opened, said
     context.close()

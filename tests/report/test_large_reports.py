@@ -1,11 +1,13 @@
 """The report of unusual runs: a year long, of ten thousand homes, without trade, without ledger, with power flow."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
 import sunshare_sim as ss
+from sunshare_sim.report.make import draw
 from sunshare_sim.report.model import Chart, Paragraph, Points, Table
 from sunshare_sim.report.page import html
 from sunshare_sim.report.pdf import pdf
@@ -52,7 +54,10 @@ def test_a_page_stays_small(tmp_path, slots, homes, days):
 
 def tiny(tmp_path, **overrides):
     base = ROOT / "scenarios" / "three-homes.yaml"
-    overrides = {"results.figures": False} | {key.replace("__", "."): value for key, value in overrides.items()}
+    given = {
+        re.sub(r"\.(\d+)\.", r"[\1].", key.replace("__", ".")): value for key, value in overrides.items()
+    }
+    overrides = {"results.figures": False} | given
     return ss.run(base, out=tmp_path / "run", overrides=overrides)
 
 
@@ -72,7 +77,9 @@ def test_without_ledger(tmp_path):
 
 def test_text_of_the_scenario_is_text(tmp_path):
     said = 'Who <script>alert("pays")</script> & \\ #strong[why] $x$?'
-    report = run_report(tiny(tmp_path, description=said, place__name='<i>Ö & "P"</i>', tariff__currency="CHF"))
+    report = run_report(
+        tiny(tmp_path, description=said, place__name='<i>Ö & "P"</i>', tariff__currency="CHF")
+    )
     page = html(report)
     assert "<script" not in page
     assert "<i>" not in page
@@ -100,9 +107,22 @@ def test_wires_show_where_they_were_computed(tmp_path):
     lines = tables(report)["loading-map"]
     assert len(lines.rows) <= 10
     assert "No power flow" not in text(report)
+    for by in ("voltage", "loading"):
+        file = draw(run.folder, "feeder-map", tmp_path / f"{by}.svg", {"by": by})
+        assert b"<svg" in file.read_bytes()
 
 
 def test_wires_are_said_to_be_left_out(tmp_path):
     report = run_report(tiny(tmp_path))
     assert "No power flow was computed" in text(report)
     assert "lowest voltage" not in html(report)
+
+
+def test_bills_are_shown_by_income_where_it_is_given(tmp_path):
+    run = tiny(tmp_path, households__groups__0__income="low", households__groups__1__income="high")
+    table = tables(run_report(run))["by-income"]
+    assert [row[0] for row in table.rows] == ["not given", "high", "low"]
+    assert float(table.rows[2][4]) == pytest.approx(
+        run.bills_by("income").loc["low", "saving_mean"], abs=0.005
+    )
+    assert "by-income" not in tables(run_report(tiny(tmp_path)))

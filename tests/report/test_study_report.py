@@ -236,6 +236,10 @@ def test_thirty_variants_fit_the_page(large):
     assert len(shown) == 2 * compared.MOST_SHOWN
     assert "The other 22 variants change it less." in text(report)
     assert "seeds 1 to 100" in report.provenance
+    widths = {row["variant"]: float(row["100"]) for row in rows_of(found["convergence"])}
+    name = next(iter(widths))
+    line = large.differences.query("kpi == 'total_bill' and variant == @name").iloc[0]
+    assert widths[name] == pytest.approx((line["high"] - line["low"]) / 2)
     assert pdf(report)
 
 

@@ -10,6 +10,7 @@ Three half-hour slots of two homes: A has solar, B has none.
 """
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,3 +231,9 @@ def test_without_power_flow_there_are_no_figures_of_wires(table):
         <= list(EXPECTED).index(name)
         < list(EXPECTED).index("mean_local_price")
     }
+
+
+def test_all_are_in_the_manual():
+    manual = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    _, _, figures = manual.partition("## Key figures")
+    assert [name for name in EXPECTED if f"`{name}`" not in figures] == []
