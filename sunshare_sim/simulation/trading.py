@@ -26,6 +26,7 @@ def quote(state: State) -> None:
     retail, feed_in = prices.quoted(slot)
     side = np.sign(state.net)
     net_kwh = state.net / MICRO
+    floored = state.plant.ask_floor.any()
     for number, desk in enumerate(state.desks):
         rows = desk.members
         last_price, tape = seen_from(state, number, rows)
@@ -48,8 +49,9 @@ def quote(state: State) -> None:
         quotes = desk.strategy.quote(desk.view)
         quotes = check_quotes(quotes, desk.view, cohort=desk.name, strategy=desk.strategy)
         # Energy out of a battery is not sold below what it wears, whatever the strategy says of solar energy.
-        floor = np.where(side[rows] < 0, state.plant.ask_floor[rows], 0.0)
-        price = np.maximum(quotes.price, floor)
+        price = quotes.price
+        if floored:
+            price = np.maximum(price, np.where(side[rows] < 0, state.plant.ask_floor[rows], 0.0))
         # A price below one tick cannot be booked: an ask takes the lowest price there is, a bid stays away.
         ticks = limit_ticks(price, side[rows], state.tick)
         quantity = np.minimum(to_micro(quotes.quantity), np.abs(state.net[rows])) // state.lot * state.lot
