@@ -25,7 +25,9 @@ def verdict(run: Path, head: str | None, household: int | None = None) -> str:
         if household is None:
             return whole
         folder, row, number = joined_ledger.place_of(run, household)
-        return "\n".join([whole, f"home {household} is home {row} of substation {number}:", verdict(folder, None, row)])
+        return "\n".join(
+            [whole, f"home {household} is home {row} of substation {number}:", verdict(folder, None, row)]
+        )
     found = verify(run, head=head)
     used, fed_in = found.consumed / MICRO, found.fed_in / MICRO
     text = f"""{run}: holds

@@ -33,7 +33,9 @@ def time_grid(scenario: Scenario) -> TimeGrid:
     return grid if time.slots is None else replace(grid, slots=time.slots)
 
 
-def build_community(scenario: Scenario, *, notice: Notice | None = None, part: int | None = None) -> Community:
+def build_community(
+    scenario: Scenario, *, notice: Notice | None = None, part: int | None = None
+) -> Community:
     """Build the community of a scenario: the same scenario gives the same arrays, whatever its market and tariff.
 
     Parameters
@@ -100,7 +102,11 @@ def _cut(
     part, feeder = cut_part(placed.feeder, bus, sizes, number)
     load_buses = np.searchsorted(part.buses, placed.load_buses[np.isin(placed.load_buses, part.buses)])
     charges = wheeling_charges(scenario, feeder, load_buses)
-    return part, Placed(feeder, load_buses, charges, placed.source), np.searchsorted(part.buses, bus[part.homes])
+    return (
+        part,
+        Placed(feeder, load_buses, charges, placed.source),
+        np.searchsorted(part.buses, bus[part.homes]),
+    )
 
 
 def _cut_groups(groups: Groups, owned: list[Owned], kept: dict[str, Kept]) -> tuple[Groups, list[Owned]]:

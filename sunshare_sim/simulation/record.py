@@ -181,7 +181,9 @@ class RunRecorder:
     def _write_trades(self, state: State) -> None:
         grid, zone = state.community.grid, state.community.households.zone
         kept = self._trades
-        trades = Trades(*(np.concatenate(column) for column in zip(*(each.trades for each in kept), strict=True)))
+        trades = Trades(
+            *(np.concatenate(column) for column in zip(*(each.trades for each in kept), strict=True))
+        )
         slot = np.repeat([each.slot for each in kept], [each.status.size for each in kept])
         status = np.concatenate([each.status for each in kept])
         self.writer.append(

@@ -176,12 +176,12 @@ class Simulation:
         parts = RetailParts(prices.network_micro, prices.levies_micro, prices.vat_ppm, prices.standing_micro)
         bills = make_bills(state.bills, parts, state.queue.account)
         whole: dict[str, Any] = {
-            "households": tables.household_columns(
-                self.community, state.ev.shortfall_kwh, state.rejected
-            )
+            "households": tables.household_columns(self.community, state.ev.shortfall_kwh, state.rejected)
             | tables.income_column(self.scenario, self.community)
             | device_columns(state.plant, state.soc_kwh)
-            | tables.interruption_columns(state.course, len(self.community.households), state.wiring.unserved),
+            | tables.interruption_columns(
+                state.course, len(self.community.households), state.wiring.unserved
+            ),
             "bills": tables.bill_columns(bills),
             "accounts": tables.account_columns(funding(self.scenario), bills, prices.vat_ppm),
             **network_tables(state),

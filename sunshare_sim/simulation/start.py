@@ -114,9 +114,7 @@ def make_desks(
     desks: list[Desk] = []
     of_seat: list[int] = []
     for cohort in community.cohorts:
-        strategy = make_strategy(
-            cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}"
-        )
+        strategy = make_strategy(cohort.strategy, cohort.parameters, where=f"households, group {cohort.name}")
         places: list[tuple[int, slice | IntArray]] = [(ALL, cohort.members)]
         if of_pool is not None and (strategy.history or type(strategy).learn is not Strategy.learn):
             market = of_pool[community.households.zone[cohort.members]]

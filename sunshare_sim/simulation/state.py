@@ -119,11 +119,16 @@ class State:
     trades: Trades = NO_TRADES
     status: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     settled: Settled = NOTHING_SETTLED
-    agreed: tuple[int, int] = (0, 0)  # energy [1e-6 kWh] and value [1e-6 currency] of the slot's trades, settled or not
+    agreed: tuple[int, int] = (
+        0,
+        0,
+    )  # energy [1e-6 kWh] and value [1e-6 currency] of the slot's trades, settled or not
     prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
     course: Course | None = None
     certifier: Certifier | None = None
-    markets: Markets | None = None  # what is known in each, where there are several with no trade between them
+    markets: Markets | None = (
+        None  # what is known in each, where there are several with no trade between them
+    )
 
     @property
     def tick(self) -> float:

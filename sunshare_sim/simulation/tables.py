@@ -64,7 +64,8 @@ def interruption_columns(course: Course | None, homes: int, cut: IntArray | None
     """Return what the table `households` says of supply that failed; `cut` by the wires' limits, shape [homes]."""
     nothing = np.zeros(homes, dtype=np.int64)
     return {
-        "unserved_micro_kwh": (nothing if course is None else course.unserved) + (nothing if cut is None else cut),
+        "unserved_micro_kwh": (nothing if course is None else course.unserved)
+        + (nothing if cut is None else cut),
         "interruption_h": nothing.astype(np.float64) if course is None else course.interruption_h,
     }
 

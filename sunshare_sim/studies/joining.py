@@ -194,11 +194,13 @@ def merged(shards: Sequence[Shard], table: str, kinds: dict[str, str], grid: Tim
     kept = [shard for shard in shards if f"{table}.parquet" in shard.run.manifest["files"]]
     streams = [(shard, SlotStream(shard.run, table)) for shard in kept]
     for _, last in grid.blocks(grid.slots_per_day) if streams else ():
-        parts = [shard.renumbered(stream.before(last), kinds) for shard, stream in streams]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [(shard, rows) for shard, stream in streams if (rows := stream.before(last))["slot"].size]
+        if not parts:
+            continue
+        named = [shard.renumbered(rows, kinds) for shard, rows in parts]
+        joined = {name: np.concatenate([part[name] for part in named]) for name in named[0]}
         order = np.argsort(joined["slot"], kind="stable")
-        if order.size:
-            yield {name: values[order] for name, values in joined.items()}
+        yield {name: values[order] for name, values in joined.items()}
 
 
 def forgone(whole: Whole, slots: Columns, within: IntArray, grid: TimeGrid) -> Crossing | None:

@@ -80,7 +80,7 @@ def check_equal(whole, joined):
     assert whole.panel("net_kwh").equals(joined.panel("net_kwh"))
 
 
-@pytest.mark.parametrize("strategy", ["tariff_bound", "zi_c", "zip", "gd"])
+@pytest.mark.parametrize("strategy", ["tariff_bound", "zi_c", "zip", "gd", "predictive"])
 def test_joined_run_is_the_run_of_the_whole(tmp_path, strategy):
     scenario = scenario_of(tmp_path, VILLAGE, strategy=strategy)
     whole = run(scenario, out=tmp_path / "whole")
@@ -137,6 +137,29 @@ def test_goes_on_where_it_stopped_and_refuses_another_scenario(tmp_path):
     assert (joined.folder / "shards" / "0" / "manifest.json").read_bytes() == before
 
 
+def test_a_substation_that_fails_is_named_and_the_others_stay(tmp_path, monkeypatch):
+    from sunshare_sim.studies import workers
+    from sunshare_sim.studies.task import Outcome, perform
+
+    def fails(task):
+        return Outcome(task.variant, task.seed, "StrategyError: no") if task.part == 1 else perform(task)
+
+    monkeypatch.setattr(workers, "perform", fails)
+    scenario = scenario_of(tmp_path, VILLAGE, "households.count=24", strategy="tariff_bound")
+    with pytest.raises(ResultError, match=r"substation 1: 1 of 3 substations failed.*StrategyError: no"):
+        run_sharded(scenario, out=tmp_path / "out", means=Means(workers=0))
+    assert sorted(path.name for path in (tmp_path / "out.shards").iterdir()) == ["0", "2"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_foreign_folder_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "letter.txt").write_text("mine")
+    with pytest.raises(ResultError, match="not a run"):
+        run_sharded(scenario_of(tmp_path, VILLAGE), out=tmp_path / "out", means=Means(workers=0))
+    assert not (tmp_path / "out.shards").exists()
+
+
 def test_loss_of_welfare_by_hand(tmp_path):
     """Slots: surplus 1, 0.5, 0, 2; deficit 0.4, 0.4, 0.4, 3; each crossing kWh gains 0.20 - 0.05 - 0.03."""
     scenario = scenario_of(tmp_path, PAIR)
@@ -149,6 +172,19 @@ def test_loss_of_welfare_by_hand(tmp_path):
     whole = run(scenario, out=tmp_path / "whole")
     assert whole.kpis.set_index("name").value.traded_kwh == pytest.approx(2.8)
     assert joined.kpis.set_index("name").value.traded_kwh == 0
+
+
+def test_what_a_substation_trades_by_itself_is_not_lost(tmp_path):
+    """With a neighbour beside the sun who needs 0.3 kWh a slot, that much less is left for the other substation."""
+    text = PAIR.replace(
+        "  groups:\n",
+        "  groups:\n    - {name: near, count: 1, buses: [house], demand: {source: values, kwh: [0.3]}}\n",
+    )
+    joined = run_sharded(scenario_of(tmp_path, text), out=tmp_path / "joined", means=Means(workers=0))
+    kpis = joined.kpis.set_index("name").value
+    assert kpis.traded_kwh == pytest.approx(0.3 * 3)
+    assert kpis.sharding_forgone_kwh == pytest.approx(0.4 + 0.2 + 0.0 + 1.7)
+    assert kpis.sharding_loss == pytest.approx(2.3 * 0.12)
 
 
 def test_loss_counts_no_trade_dearer_than_the_grid(tmp_path):
