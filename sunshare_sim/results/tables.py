@@ -327,12 +327,7 @@ _HOUSEHOLDS = TableSchema(
             " 1 = no battery; NaN = `results.foresight` not set",
         ),
         Column("rejected", "int32", "1", "number of its orders beyond `market.orders_per_slot`"),
-        Column(
-            "unserved_kwh",
-            "micro",
-            KWH,
-            "its load that was shed, without supply, or cut by the wires' limits",
-        ),
+        Column("unserved_kwh", "micro", KWH, "its load that was shed, without supply, or cut by limits"),
         Column("income", "text", "", "income group the scenario gives it, empty = none"),
         Column(
             "interruption_h", "float64", "h", "time without supply; shed in part, a slot counts by that part"

@@ -119,10 +119,8 @@ class State:
     trades: Trades = NO_TRADES
     status: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     settled: Settled = NOTHING_SETTLED
-    agreed: tuple[int, int] = (
-        0,
-        0,
-    )  # energy [1e-6 kWh] and value [1e-6 currency] of the slot's trades, settled or not
+    # Energy [1e-6 kWh] and value [1e-6 currency] of the slot's trades, settled or not
+    agreed: tuple[int, int] = (0, 0)
     prefetched: tuple[int, int, FloatArray, FloatArray] | None = None
     course: Course | None = None
     certifier: Certifier | None = None
