@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import click
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
     from rich.text import Text
 
 EVERY_PERCENT: Final = 10
@@ -58,34 +59,14 @@ class Lines(Quiet):
         click.echo(f"{percent} %: {done:,} of {total:,} slots, {rate:,.0f} slots/s{left}", err=True)
 
 
-class Bar(Quiet):
-    """Draw a bar with rich: stage, slots per second, time left."""
+class Drawing:
+    """Hold a bar of rich's columns on stderr for as long as something runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *columns: "ProgressColumn") -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            ProgressColumn,
-            SpinnerColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import Progress
 
-        class Rate(ProgressColumn):
-            def render(self, task: Any) -> "Text":
-                return _rate(task.speed)
-
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            Rate(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("starting", total=None)
 
     def __enter__(self) -> Self:
@@ -102,6 +83,21 @@ class Bar(Quiet):
     def stage(self, text: str) -> None:
         """Show what is being done; how long it takes is not known."""
         self._bar.reset(self._task, total=None, description=text)
+
+
+class Bar(Drawing, Quiet):
+    """Draw a bar with rich: stage, slots per second, time left."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+        class Rate(ProgressColumn):
+            def render(self, task: Any) -> "Text":
+                return _rate(task.speed)
+
+        percent = TextColumn("{task.percentage:>3.0f} %")
+        text = TextColumn("{task.description}")
+        super().__init__(SpinnerColumn(), text, BarColumn(), percent, Rate(), TimeRemainingColumn())
 
     def slots(self, done: int, total: int) -> None:
         """Move the bar."""

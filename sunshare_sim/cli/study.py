@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import click
 
 from sunshare_sim.cli.commands import JSON, SET, main
+from sunshare_sim.cli.progress import Drawing
 
 if TYPE_CHECKING:
     from sunshare_sim.studies.study import Study
@@ -199,38 +200,14 @@ class Lines(Quiet):
         click.echo(f"{done:,} of {total:,} runs{bad}{ends}", err=True)
 
 
-class Bar(Quiet):
+class Bar(Drawing, Quiet):
     """Draw a bar with rich: runs done, runs failed, time left."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("runs"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("starting", total=None)
-
-    def __enter__(self) -> Self:
-        """Start drawing."""
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop drawing and clear the bar."""
-        self._bar.stop()
-
-    def stage(self, text: str) -> None:
-        """Show what is being done."""
-        self._bar.reset(self._task, total=None, description=text)
+        text = TextColumn("{task.description}")
+        super().__init__(text, BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeRemainingColumn())
 
     def runs(self, done: int, total: int, failed: int) -> None:
         """Move the bar."""

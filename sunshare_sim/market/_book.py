@@ -368,53 +368,9 @@ def run(
     last: int,
 ) -> None:
     """Apply the checked events [first, last) to the book and append their fills; there is room for all of them."""
+    book = (state, orders, queues, bits, tops, charges, room, sent, family, fills)
+    events = (kinds, order_ids, owners, sides, pool_numbers, prices, quantities, tifs, expiries)
     if state[POOLS] == 1 and state[RATE] == 0 and state[CAPPED] == 0:
-        run_part(
-            1,
-            state,
-            orders,
-            queues,
-            bits,
-            tops,
-            charges,
-            room,
-            sent,
-            family,
-            fills,
-            kinds,
-            order_ids,
-            owners,
-            sides,
-            pool_numbers,
-            prices,
-            quantities,
-            tifs,
-            expiries,
-            first,
-            last,
-        )
+        run_part(1, *book, *events, first, last)
     else:
-        run_part(
-            0,
-            state,
-            orders,
-            queues,
-            bits,
-            tops,
-            charges,
-            room,
-            sent,
-            family,
-            fills,
-            kinds,
-            order_ids,
-            owners,
-            sides,
-            pool_numbers,
-            prices,
-            quantities,
-            tifs,
-            expiries,
-            first,
-            last,
-        )
+        run_part(0, *book, *events, first, last)
