@@ -114,7 +114,7 @@ def spread(arena: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray, Int
         arena[:STATE_FIELDS],
         arena[STATE_FIELDS:bits].reshape((EVENT_FIELDS, 1)),
         arena[bits:tops],
-        arena[tops:charges].reshape((2, pools)),
+        arena[tops:charges],
         arena[charges:room].reshape((2, pools, pools)),
         arena[room:].reshape((pools, pools)),
     )
@@ -137,5 +137,5 @@ def run_one(
         return -1 - bad
     state[FILLS] = 0
     ladders = (state, orders, queues, bits, tops, charges, room)
-    run_part(0, *ladders, sent, family, fills, *some, event[8], 0, 1)
+    run_part(0, 0, *ladders, sent, family, fills, *some, event[8], 0, 1)
     return int(state[FILLS])

@@ -7,8 +7,10 @@ from sunshare_sim.kernels import kernel, part
 from sunshare_sim.market._layout import (
     CHILD,
     ID,
+    LOW,
     NEVER,
     NEXT,
+    NOBODY,
     NOTHING,
     OLD,
     OLD_ID,
@@ -49,100 +51,124 @@ def lowest_bit(word: int) -> int:
 @part
 def next_rung(rung: int, shift: int, bits: IntArray, tops: IntArray) -> int:
     """Return the next rung in use after `rung` in the same ladder, or NOTHING >> shift."""
-    words = tops.size << (shift - 2 * WORD)
     ladder = rung >> shift
     word = rung >> WORD
-    found = bits[at(words + word)] & (-2 << (rung & 31))
+    found = bits[at(word)] & (-2 << (rung & 31))
     if found != 0:
         return (word << WORD) + lowest_bit(found) - (ladder << shift)
+    words = tops.size << (shift - WORD)
     block = word >> WORD
     end = (ladder + 1) << (shift - 2 * WORD)
-    found = bits[at(block)] & (-2 << (word & 31))
+    found = bits[at(words + block)] & (-2 << (word & 31))
     while found == 0:
         block += 1
         if block >= end:
             return NOTHING >> shift
-        found = bits[at(block)]
+        found = bits[at(words + block)]
     word = (block << WORD) + lowest_bit(found)
-    return (word << WORD) + lowest_bit(bits[at(words + word)]) - (ladder << shift)
+    return (word << WORD) + lowest_bit(bits[at(word)]) - (ladder << shift)
 
 
 @part
 def _unmark(rung: int, shift: int, bits: IntArray, tops: IntArray) -> None:
     """Note that a rung has become empty; when it was the ladder's best, find the next.
 
-    The bitmap's first part has one bit for each word of the second, which has one for each rung.
+    The bitmap's first part has one bit for each rung, the second one for each word of the first.
     """
-    words = tops.size << (shift - 2 * WORD)
     word = rung >> WORD
-    left = bits[at(words + word)] & ~(1 << (rung & 31))
-    bits[at(words + word)] = left
+    left = bits[at(word)] & ~(1 << (rung & 31))
+    bits[at(word)] = left
     if left == 0:
-        bits[at(word >> WORD)] &= ~(1 << (word & 31))
+        words = tops.size << (shift - WORD)
+        bits[at(words + (word >> WORD))] &= ~(1 << (word & 31))
     ladder = rung >> shift
-    pools = tops.shape[1]
-    side = 1 if ladder >= pools else 0
-    pool = ladder - side * pools
-    if tops[side, pool] == (rung - (ladder << shift)) << shift:
-        tops[side, pool] = next_rung(rung, shift, bits, tops) << shift
+    if tops[at(ladder)] == (rung - (ladder << shift)) << shift:
+        tops[at(ladder)] = next_rung(rung, shift, bits, tops) << shift
+
+
+@part
+def behind(order: int, orders: IntArray) -> int:
+    """Return who stands behind an order."""
+    return int(orders[at(order + NEXT)] & LOW)
 
 
 @part
 def remove(
     order: int,
+    stays: int,
     orders: IntArray,
     queues: Queues,
     bits: IntArray,
     tops: IntArray,
     shift: int,
 ) -> None:
-    """Take an order out of its queue and mark it dead."""
+    """Mark an order dead and take it out of its queue; if it `stays`, it leaves when it comes first."""
     orders[at(order + QUANTITY)] = 0
     rung, after, before = (
         orders[at(order + RUNG)],
-        orders[at(order + NEXT)],
+        behind(order, orders),
         orders[at(order + PREVIOUS)],
     )
-    if before >= 0:
-        orders[at(before + NEXT)] = after
-    else:
-        queues[at(2 * rung)] = after
-    if after >= 0:
-        orders[at(after + PREVIOUS)] = before
-    elif before >= 0:
-        queues[at(2 * rung + 1)] = before
-    else:
+    if stays and before != NOBODY:
+        return
+    while orders[at(after + QUANTITY)] == 0:
+        after = behind(after, orders)
+    orders[at(before + NEXT)] = after
+    orders[at(after + PREVIOUS)] = before
+    head, tail = queues[at(2 * rung)], queues[at(2 * rung + 1)]
+    queues[at(2 * rung)] = after if before == NOBODY else head
+    queues[at(2 * rung + 1)] = before if after == NOBODY else tail
+    if before | after == NOBODY:
+        _unmark(rung, shift, bits, tops)
+
+
+@part
+def lead(
+    order: int,
+    rung: int,
+    orders: IntArray,
+    queues: Queues,
+    bits: IntArray,
+    tops: IntArray,
+    shift: int,
+) -> None:
+    """Let the first living one of `order` and those behind it lead its queue."""
+    while orders[at(order + QUANTITY)] == 0:
+        order = behind(order, orders)
+    queues[at(2 * rung)] = order
+    orders[at(order + PREVIOUS)] = NOBODY
+    if order == NOBODY:
         _unmark(rung, shift, bits, tops)
 
 
 @kernel
 def find(order_id: int, state: IntArray, orders: IntArray) -> int:
-    """Return where a resting order stands, or -1 when it is no longer there.
+    """Return where a resting order stands, or NOBODY when it is no longer there.
 
     Orders moved by a compaction are searched by interpolation, as their ids are nearly evenly spaced, and by halves in
     every other step, in case they are not.
     """
     if order_id >= state[OLD_ID]:
         order = state[OLD] + (order_id - state[OLD_ID]) * ORDER_FIELDS
-        return order if orders[at(order + QUANTITY)] > 0 else -1
-    first, last, halve = 0, state[OLD] // ORDER_FIELDS - 1, False
+        return order if orders[at(order + QUANTITY)] > 0 else NOBODY
+    first, last, halve = 1, state[OLD] // ORDER_FIELDS - 1, False
     while first <= last:
         low, high = orders[at(first * ORDER_FIELDS + ID)], orders[at(last * ORDER_FIELDS + ID)]
         if order_id < low or order_id > high:
-            return -1
+            return NOBODY
         guess = (first + last) >> 1
         if not halve:
             guess = first + int((order_id - low) / max(1, high - low) * (last - first))
         order = guess * ORDER_FIELDS
         found = orders[at(order + ID)]
         if found == order_id:
-            return order if orders[at(order + QUANTITY)] > 0 else -1
+            return order if orders[at(order + QUANTITY)] > 0 else NOBODY
         if found < order_id:
             first = guess + 1
         else:
             last = guess - 1
         halve = not halve
-    return -1
+    return NOBODY
 
 
 @part
@@ -176,15 +202,15 @@ def refresh(
 ) -> None:
     """Find who is best in every group around a pool, after the pool's first order has changed."""
     shift, pools = state[SHIFT], state[POOLS]
-    family[side, pool] = pool if tops[side, pool] < NOTHING else -1
+    family[side, pool] = pool if tops[side * pools + pool] < NOTHING else -1
     node = family[PARENT, pool]
     while node >= 0:
         best, best_top, best_time = -1, NOTHING, NEVER
         child = family[CHILD, node]
         while child >= 0:
             other = family[side, child]
-            if other >= 0 and tops[side, other] <= best_top:
-                top = tops[side, other]
+            if other >= 0 and tops[side * pools + other] <= best_top:
+                top = tops[side * pools + other]
                 time = orders[at(queues[at(2 * (((side * pools + other) << shift) + (top >> shift)))] + TIME)]
                 if top < best_top or time < best_time:
                     best, best_top, best_time = other, top, time

@@ -21,11 +21,15 @@ QUANTITY: Final = 0
 TIME: Final = 1
 OWNER: Final = 2
 RUNG: Final = 3  # ladder << shift | rung
-NEXT: Final = 4
+NEXT: Final = 4  # who stands behind; in the upper half who stands some places further, as a hint or 0
 PREVIOUS: Final = 5
 ID: Final = 6
 EXPIRY: Final = 7
-ORDER_FIELDS: Final = 8
+ORDER_BITS: Final = 3
+ORDER_FIELDS: Final = 1 << ORDER_BITS
+NOBODY: Final = (
+    0  # the first order is none: it ends every queue, and what is written to its neighbours goes there
+)
 
 # Scalars of the book, kept in one array between calls
 PRICE_LEVELS: Final = 0
@@ -35,18 +39,19 @@ PRICING: Final = 3
 RATE: Final = 4  # orders an owner may send in a slot; 0 = any number
 CAPPED: Final = 5  # 1 when pairs have a capacity
 TREED: Final = 6  # 1 when the charges are a tree
-USED: Final = 7  # where the next order goes
-OLD: Final = 8  # where the orders end that the last compaction moved together
-OLD_ID: Final = 9  # id of the first order after them
-NEXT_ID: Final = 10
-CLOCK: Final = 11
-LIVE: Final = 12  # orders at rest
-OPEN: Final = 13  # sum of their quantities
-FIRST_EXPIRY: Final = 14  # no resting order expires before this
-REJECTED: Final = 15
-FILLS: Final = 16  # fills in the buffer
-REMOVED: Final = 17  # orders removed by the last cancel or expiry
-STATE_FIELDS: Final = 18
+FAR: Final = 7  # orders at rest, above which the neighbours in a queue are far from each other in memory
+USED: Final = 8  # where the next order would go
+OLD: Final = 9  # where the orders end that the last compaction moved together
+OLD_ID: Final = 10  # id of the first order after them
+NEXT_ID: Final = 11
+CLOCK: Final = 12
+LIVE: Final = 13  # orders at rest
+OPEN: Final = 14  # sum of their quantities
+FIRST_EXPIRY: Final = 15  # no resting order expires before this
+REJECTED: Final = 16
+FILLS: Final = 17  # fills in the buffer
+REMOVED: Final = 18  # orders removed by the last cancel or expiry
+STATE_FIELDS: Final = 19
 
 # Fields of a node of the tree of pools: first the pool with the best bid (0) and ask (1) in it, or -1
 PARENT: Final = 2
@@ -61,6 +66,9 @@ NOTHING: Final = 1 << 60  # best rung of an empty ladder; charge of a forbidden 
 WORD: Final = 5  # a word of the bitmaps holds 2**5 rungs, so that plain Python's integers never overflow
 NEVER: Final = 2**63 - 1
 MOST_ORDERS: Final = (1 << 26) - 256  # at rest: four times as many must be counted in an int32
+LOW: Final = (1 << 32) - 1
+FAR_FROM: Final = 1 << 15
+AHEAD: Final = 16  # events
 MOST_OWNERS: Final = 1 << 24  # with a rate limit, which keeps a count for every owner
 
 PRICE_ASK: Final = 0

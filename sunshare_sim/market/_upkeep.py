@@ -6,6 +6,9 @@ import numpy as np
 from sunshare_sim.kernels import kernel
 from sunshare_sim.market._ladder import (
     at,
+    behind,
+    lowest_bit,
+    next_rung,
     remove,
     seller_price,
     use_up,
@@ -19,10 +22,12 @@ from sunshare_sim.market._layout import (
     NEVER,
     NEXT,
     NEXT_ID,
+    NOBODY,
     NOTHING,
     OLD,
     OLD_ID,
     OPEN,
+    ORDER_BITS,
     ORDER_FIELDS,
     OWNER,
     PARENT,
@@ -63,17 +68,17 @@ def sweep(
             for selling in range(pools):
                 lowest = min(
                     lowest,
-                    tops[0, buying] + tops[1, selling] + charges[0, buying, selling],
+                    tops[buying] + tops[pools + selling] + charges[0, buying, selling],
                 )
         if lowest >= limit:
             break
         bid, ask, bid_pool, ask_pool = -1, -1, 0, 0
         for buying in range(pools):
             for selling in range(pools):
-                if tops[0, buying] + tops[1, selling] + charges[0, buying, selling] == lowest:
-                    bidder = queues[at(2 * ((buying << shift) + (tops[0, buying] >> shift)))]
-                    ladder = pools + selling
-                    asker = queues[at(2 * ((ladder << shift) + (tops[1, selling] >> shift)))]
+                ladder = pools + selling
+                if tops[buying] + tops[ladder] + charges[0, buying, selling] == lowest:
+                    bidder = queues[at(2 * ((buying << shift) + (tops[buying] >> shift)))]
+                    asker = queues[at(2 * ((ladder << shift) + (tops[ladder] >> shift)))]
                     if bid >= 0:
                         later = orders[at(bidder + TIME)] - orders[at(bid + TIME)]
                         if later > 0 or (later == 0 and orders[at(asker + TIME)] > orders[at(ask + TIME)]):
@@ -85,15 +90,15 @@ def sweep(
             earlier = ask if seller_rests else bid
             state[LIVE] -= 1
             state[OPEN] -= orders[at(earlier + QUANTITY)]
-            remove(earlier, orders, queues, bits, tops, shift)
+            remove(earlier, 0, orders, queues, bits, tops, shift)
             continue
         charge = charges[0, bid_pool, ask_pool] >> shift
         traded = min(orders[at(bid + QUANTITY)], orders[at(ask + QUANTITY)])
         if state[CAPPED]:
             traded = min(traded, room[bid_pool, ask_pool])
             use_up(bid_pool, ask_pool, traded, room, charges)
-        bid_price = levels - (tops[0, bid_pool] >> shift)
-        ask_price = tops[1, ask_pool] >> shift
+        bid_price = levels - (tops[bid_pool] >> shift)
+        ask_price = tops[pools + ask_pool] >> shift
         fills[count, 0] = orders[at(bid + ID)]
         fills[count, 1] = orders[at(ask + ID)]
         fills[count, 2] = orders[at(bid + OWNER)]
@@ -107,44 +112,76 @@ def sweep(
         for order in (bid, ask):
             if orders[at(order + QUANTITY)] == traded:
                 state[LIVE] -= 1
-                remove(order, orders, queues, bits, tops, shift)
+                remove(order, 0, orders, queues, bits, tops, shift)
             else:
                 orders[at(order + QUANTITY)] -= traded
     state[FILLS] = count
 
 
 @kernel
-def compact(state: IntArray, orders: IntArray, queues: Queues, target: IntArray) -> None:
-    """Move the living orders to the front of `target` (it may be `orders`), in order of id, and rejoin the queues."""
-    used = state[USED]
-    moved = np.empty(used // ORDER_FIELDS, dtype=np.int64)
+def _living(state: IntArray, orders: IntArray, queues: Queues, bits: IntArray, tops: IntArray) -> IntArray:
+    """Return the living orders in order of id: a few are found in their queues, many by looking at every order."""
+    used, shift, count = state[USED], state[SHIFT], 0
     living = np.empty(state[LIVE], dtype=np.int64)
-    count = 0
-    for order in range(0, used, ORDER_FIELDS):
-        if orders[at(order + QUANTITY)] > 0:
-            moved[order // ORDER_FIELDS] = count * ORDER_FIELDS
-            living[count] = order
+    if living.size << 4 > used >> ORDER_BITS:
+        for order in range(ORDER_FIELDS, used, ORDER_FIELDS):
+            if orders[at(order + QUANTITY)] > 0:
+                living[count] = order
+                count += 1
+        return living
+    marks = np.zeros((used >> (ORDER_BITS + WORD)) + 1, dtype=np.int64)
+    for ladder in range(tops.size):
+        rung = tops[ladder] >> shift
+        while rung < NOTHING >> shift:
+            place = (ladder << shift) + rung
+            order = queues[at(2 * place)]
+            while order != NOBODY:
+                slot = order >> ORDER_BITS
+                marks[at(slot >> WORD)] |= (orders[at(order + QUANTITY)] > 0) << (slot & 31)
+                order = behind(order, orders)
+            rung = next_rung(place, shift, bits, tops)
+    for word in range(marks.size):
+        left = marks[word]
+        while left != 0:
+            living[count] = ((word << WORD) + lowest_bit(left)) << ORDER_BITS
+            left &= left - 1
             count += 1
-    for position in range(count):
-        order, new = living[position], position * ORDER_FIELDS
-        rung, after, before = (
-            orders[at(order + RUNG)],
-            orders[at(order + NEXT)],
-            orders[at(order + PREVIOUS)],
-        )
+    return living
+
+
+@kernel
+def compact(
+    state: IntArray, orders: IntArray, queues: Queues, bits: IntArray, tops: IntArray, target: IntArray
+) -> None:
+    """Move the living orders to the front of `target` (it may be `orders`), in order of id, and rejoin the queues."""
+    living = _living(state, orders, queues, bits, tops)
+    for position in range(living.size):
+        order = living[position]
+        after = behind(order, orders)
+        while orders[at(after + QUANTITY)] == 0:
+            after = behind(after, orders)
+        orders[at(order + NEXT)] = after
+        orders[at(order + PREVIOUS)] = (position + 1) << ORDER_BITS  # where it will be
+    orders[PREVIOUS] = NOBODY
+    for position in range(living.size):
+        order, new = living[position], (position + 1) << ORDER_BITS
+        rung = orders[at(order + RUNG)]
+        if queues[at(2 * rung)] == order:
+            queues[at(2 * rung)] = new
+        if orders[at(order + NEXT)] == NOBODY:
+            queues[at(2 * rung + 1)] = new
+        orders[at(order + NEXT)] = orders[at(orders[at(order + NEXT)] + PREVIOUS)]
+    target[:ORDER_FIELDS] = NOBODY
+    target[QUANTITY] = 1  # of nobody, who never dies
+    for position in range(living.size):
+        order, new = living[position], (position + 1) << ORDER_BITS
         for field in range(ORDER_FIELDS):
             target[at(new + field)] = orders[at(order + field)]
-        if after >= 0:
-            target[at(new + NEXT)] = moved[after // ORDER_FIELDS]
-        else:
-            queues[at(2 * rung + 1)] = new
-        if before >= 0:
-            target[at(new + PREVIOUS)] = moved[before // ORDER_FIELDS]
-        else:
-            queues[at(2 * rung)] = new
-    end = count * ORDER_FIELDS
-    state[USED] = end
-    state[OLD] = end
+        target[at(new + PREVIOUS)] = NOBODY
+    for position in range(living.size):
+        new = (position + 1) << ORDER_BITS
+        target[at(target[at(new + NEXT)] + PREVIOUS)] = new
+    state[USED] = state[OLD] = (living.size + 1) << ORDER_BITS
     state[OLD_ID] = state[NEXT_ID]
 
 
@@ -152,6 +189,7 @@ def compact(state: IntArray, orders: IntArray, queues: Queues, target: IntArray)
 def clear(
     state: IntArray,
     orders: IntArray,
+    queues: Queues,
     bits: IntArray,
     tops: IntArray,
     sent: IntArray,
@@ -159,19 +197,21 @@ def clear(
 ) -> None:
     """Forget all orders, at a cost of what was sent, whatever the number of rungs."""
     shift, pools = state[SHIFT], state[POOLS]
-    words = tops.size << (shift - 2 * WORD)
-    for order in range(0, state[USED], ORDER_FIELDS):
+    words = tops.size << (shift - WORD)
+    for order in range(ORDER_FIELDS, state[USED], ORDER_FIELDS):
         if orders[at(order + QUANTITY)] > 0:
             rung = orders[at(order + RUNG)]
-            bits[at(words + (rung >> WORD))] = 0
-            bits[at(rung >> (2 * WORD))] = 0
+            queues[at(2 * rung)] = NOBODY
+            bits[at(rung >> WORD)] = 0
+            bits[at(words + (rung >> (2 * WORD)))] = 0
             ladder = rung >> shift
             side = 1 if ladder >= pools else 0
             node = ladder - side * pools
-            tops[side, node] = NOTHING
+            tops[ladder] = NOTHING
             while state[TREED] and node >= 0 and family[side, node] >= 0:
                 family[side, node] = -1
                 node = family[PARENT, node]
     state[USED:] = 0
+    state[USED] = state[OLD] = ORDER_FIELDS
     state[FIRST_EXPIRY] = NEVER
     sent[:] = 0

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sunshare_sim.market import _book, _entry, _ladder, _upkeep
 from sunshare_sim.market import _checks as check
 from sunshare_sim.market import _layout as at
+from sunshare_sim.market._memory import is_lent, room_for_fills, room_for_orders
 from sunshare_sim.market._tree import family_of, no_tree
 from sunshare_sim.market._views import depth_table, replay, show
 from sunshare_sim.market.orders import (
@@ -32,11 +33,7 @@ if TYPE_CHECKING:
 
 Integers = int | npt.ArrayLike
 
-PRICING: Final = {
-    "ask": at.PRICE_ASK,
-    "resting": at.PRICE_RESTING,
-    "midpoint": at.PRICE_MIDPOINT,
-}
+PRICING: Final = {"ask": at.PRICE_ASK, "resting": at.PRICE_RESTING, "midpoint": at.PRICE_MIDPOINT}
 CHUNK: Final = 1 << 14  # messages between two compactions: their orders stay in the processor's cache
 TREE_FROM: Final = 65  # pools; with fewer it is faster to look at all
 MOST_LEVELS: Final = 1 << 24
@@ -99,15 +96,18 @@ class OrderBook:
         self._state, self._event, self._bits, self._tops, self._charges, self._room = views
         self._state[at.RATE] = 0 if rate_limit is None else check.whole("rate_limit", rate_limit, 1, NEVER)
         self._state[at.FIRST_EXPIRY] = NEVER
+        self._state[at.FAR] = at.FAR_FROM
         self._is_rated = rate_limit is not None
         self._scalars = self._state.data  # reads one number in a third of numpy's time
-        self._orders = np.zeros(0, dtype=np.int64)
+        self._state[at.USED] = self._state[at.OLD] = at.ORDER_FIELDS
+        self._orders = np.zeros(at.ORDER_FIELDS, dtype=np.int64)  # nobody
         self._queues = np.zeros(2 * ladders << shift, dtype=np.int32)
         self._tops[:] = at.NOTHING
         self._sent = np.zeros(0, dtype=np.int64)
         self._packed = self._event.data
         self._family = no_tree()
-        self._fills = _room_for_fills(0)
+        self._fills = room_for_fills(0)
+        self._lent = room_for_fills(0)  # for batches too large for the other; their fills are views of it
         self._given = given
         self._capacity: IntArray | None = None
         self._set_capacity(capacity)
@@ -286,7 +286,9 @@ class OrderBook:
 
     def clear(self) -> None:
         """Forget all orders and count ids, capacities and rates from the start again."""
-        _upkeep.clear(self._state, self._orders, self._bits, self._tops, self._sent, self._family)
+        _upkeep.clear(
+            self._state, self._orders, self._queues, self._bits, self._tops, self._sent, self._family
+        )
         if self._capacity is not None:
             self._set_capacity(self._capacity)
 
@@ -333,7 +335,7 @@ class OrderBook:
         start = _ladder.find(order_id, self._state, self._orders)
         return (
             None
-            if start < 0
+            if start == at.NOBODY
             else show(
                 self._orders[start : start + at.ORDER_FIELDS].tolist(), self._levels, self._shift, self._pools
             )
@@ -395,7 +397,9 @@ class OrderBook:
             self._count_owner(int(events.owner.max()))
         orders = check.whole("number of orders", self._scalars[at.LIVE] + count, 0, at.MOST_ORDERS)
         most = orders + self._pairs  # every fill ends an order, or a pair's capacity
-        fills = self._fills if most <= len(self._fills) else _room_for_fills(most)
+        fills = self._fills if most <= len(self._fills) else self._lent
+        if most > len(fills) or (fills is self._lent and is_lent(fills)):
+            fills = self._lent = room_for_fills(most)
         self._state[at.FILLS] = 0
         for first in range(0, count, CHUNK):
             last = min(first + CHUNK, count)
@@ -419,9 +423,9 @@ class OrderBook:
         live, target = self._scalars[at.LIVE], self._orders
         if 2 * (live + count) * at.ORDER_FIELDS > len(target):
             check.whole("number of orders", live + count, 0, at.MOST_ORDERS)
-            target = np.empty(4 * (live + max(count, 256)) * at.ORDER_FIELDS, dtype=np.int64)
-            self._fills = _room_for_fills(len(target) // at.ORDER_FIELDS + self._pairs)
-        _upkeep.compact(self._state, self._orders, self._queues, target)
+            target = room_for_orders(4 * (live + max(count, 256)))
+            self._fills = room_for_fills(len(target) // at.ORDER_FIELDS + self._pairs)
+        _upkeep.compact(self._state, self._orders, self._queues, self._bits, self._tops, target)
         self._orders = target
         self._collect()
 
@@ -468,7 +472,7 @@ class OrderBook:
         self._reserve(1)
         most = len(self._orders) // at.ORDER_FIELDS + self._pairs
         if most > len(self._fills):
-            self._fills = _room_for_fills(most)
+            self._fills = room_for_fills(most)
             self._collect()
         arguments: tuple[Any, ...] = (*self._arrays[:-2], self._fills)
         _upkeep.sweep(*arguments)
@@ -478,13 +482,13 @@ class OrderBook:
 
     def _best_rung(self, pool: int | None, side: int) -> int | None:
         """Return the lowest rung in use on one side of a pool, or of all pools."""
-        tops = self._tops[side]
+        tops = self._tops.reshape(2, -1)[side]
         best = int(tops.min() if pool is None else tops[self._pool(pool)])
         return None if best == at.NOTHING else best >> self._shift
 
     def _resting(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return ladder, rung and row of every resting order, shapes [orders], [orders], [orders, fields]."""
-        rows = self._orders[: self._scalars[at.USED]].reshape(-1, at.ORDER_FIELDS)
+        rows = self._orders[at.ORDER_FIELDS : self._scalars[at.USED]].reshape(-1, at.ORDER_FIELDS)
         rows = rows[rows[:, at.QUANTITY] > 0]
         ladder = rows[:, at.RUNG] >> self._shift
         return ladder, rows[:, at.RUNG] - (ladder << self._shift), rows
@@ -492,8 +496,3 @@ class OrderBook:
     def _pool(self, pool: int) -> int:
         """Return a pool's number, checked."""
         return check.whole("pool", pool, 0, self._pools - 1)
-
-
-def _room_for_fills(count: int) -> IntArray:
-    """Return a buffer for `count` fills; the system gives the memory as it is written to."""
-    return np.empty((count, at.FILL_FIELDS), dtype=np.int64)

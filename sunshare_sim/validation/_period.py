@@ -364,18 +364,18 @@ def hold(
             if count:
                 state, orders = books.state[pit], books.orders[pit]
                 if state[USED] + count * ORDER_FIELDS > orders.size:
-                    compact(state, orders, books.queues[pit], orders)
+                    compact(state, orders, books.queues[pit], books.bits[pit], books.tops[pit], orders)
                 state[FILLS] = 0
                 ladders = (state, orders, books.queues[pit], books.bits[pit], books.tops[pit])
                 rest = (books.charges, books.room, books.sent, books.family, fills)
                 run_part(
-                    1, *ladders, *rest, kind_, id_, owner, side_, pool, price_, one, tif, never, 0, count
+                    1, 0, *ladders, *rest, kind_, id_, owner, side_, pool, price_, one, tif, never, 0, count
                 )
                 if state[FILLS]:
                     taken_at = float(fills[0, 5])
                     _book_trade(fills[0, 2], fills[0, 3], taken_at, pit, pits)
                     pits.possible[pit] = _is_possible(pits, pit * size, size, rules.rational)
-                bid, ask = books.tops[pit, 0, 0], books.tops[pit, 1, 0]
+                bid, ask = books.tops[pit, 0], books.tops[pit, 1]
                 pits.best_bid[pit] = np.nan if bid == NOTHING else float(levels - (bid >> shift))
                 pits.best_ask[pit] = np.nan if ask == NOTHING else float(ask >> shift)
             if rules.protocol == OPEN_OUTCRY:

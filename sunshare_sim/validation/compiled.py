@@ -1,7 +1,7 @@
 """The laboratory's fast lane: periods in one compiled loop, for traders whose quoting is a kernel."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from sunshare_sim.agents.zero_intelligence import (
     ZeroIntelligenceUnconstrained,
 )
 from sunshare_sim.agents.zip import Zip, ZipMemory
-from sunshare_sim.market._layout import EVENT_FIELDS, FILL_FIELDS, ORDER_FIELDS
+from sunshare_sim.market._layout import EVENT_FIELDS, FILL_FIELDS, ORDER_FIELDS, QUANTITY
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.orders import NEVER
 from sunshare_sim.units import IntArray
@@ -75,7 +75,8 @@ class FastLane:
         numbers = np.array([_numbers(each, floor.cap) for each in traders], dtype=np.float64)
         self.kinds = _period.Kinds(codes, numbers, _joined(memories, kind))
         self.books = _stacked(floor)
-        self.fresh = [each.copy() for each in (self.books.state, self.books.bits, self.books.tops)]
+        self.changing: list[Any] = [self.books.state, self.books.queues, self.books.bits, self.books.tops]
+        self.fresh = [each.copy() for each in self.changing]
 
     def hold(self, protocol: str, activations: int, chance: np.random.Generator, *, idle: bool) -> int:
         """Hold a period on the opened floor; return the number of quotes asked for.
@@ -92,7 +93,7 @@ class FastLane:
             Whether traders that have traded are activated too.
         """
         floor, books = self.floor, self.books
-        for array, fresh in zip((books.state, books.bits, books.tops), self.fresh, strict=True):
+        for array, fresh in zip(self.changing, self.fresh, strict=True):
             array[:] = fresh
         floor.going(rational=self.rational)
         pits = _period.Pits(
@@ -143,13 +144,15 @@ def _joined(memories: Sequence[ZipMemory | None], kind: IntArray) -> ZipMemory:
 def _stacked(floor: Floor) -> _period.Books:
     """Return the arrays of one empty order book a pit."""
     book = OrderBook(pricing="resting", price_levels=int(floor.cap) + 1)
+    orders = np.zeros((floor.copies, ORDERS * ORDER_FIELDS), dtype=np.int64)
+    orders[:, QUANTITY] = 1  # of nobody, who ends every queue
     messages = np.zeros((EVENT_FIELDS, _period.MOST_EVENTS), dtype=np.int64)
     messages[6], messages[8] = 1, NEVER  # quantity, expiry
     state, _, queues, bits, tops, charges, room, sent, family = book._arrays  # noqa: SLF001 - its kernel's own view
     queues, bits, tops = (np.tile(each, (floor.copies, *(1,) * each.ndim)) for each in (queues, bits, tops))
     return _period.Books(
         np.tile(state, (floor.copies, 1)),
-        np.zeros((floor.copies, ORDERS * ORDER_FIELDS), dtype=np.int64),
+        orders,
         queues,
         bits,
         tops,

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunshare_sim.market import ASK, BID, Events, OrderBook, Orders
-from sunshare_sim.market._layout import OPEN, TREED
+from sunshare_sim.market._layout import FAR, OPEN, TREED
+from sunshare_sim.market._upkeep import compact
 from sunshare_sim.market.orders import CANCEL, EXPIRE, GTC, NEVER, REPLACE, SUBMIT, TIME_IN_FORCE
 from sunshare_sim.streams import stream
 from tests.reference.book import ReferenceBook
@@ -26,9 +27,9 @@ def random_charges(rng, pools):
     return charges.tolist()
 
 
-def random_stream(rng):
+def random_stream(rng, pools=(1, 1, 2, 3, 5, 12), most=50):
     """One stream: few prices, few owners, small quantities, so that ties and self-trades are common."""
-    pools = int(rng.choice([1, 1, 2, 3, 5, 12]))
+    pools = int(rng.choice(pools))
     levels = int(rng.choice([6, 12, 40, 3000]))
     owners = int(rng.choice([2, 5, 20]))
     with_capacity = rng.random() < 0.3
@@ -39,7 +40,7 @@ def random_stream(rng):
         "rate_limit": int(rng.integers(1, 8)) if rng.random() < 0.2 else None,
     }
     weights = np.array([0.66, 0.12, 0.12, 0.05, 0.03, 0.02])
-    kinds = rng.choice(6, size=int(rng.integers(5, 50)), p=weights)
+    kinds = rng.choice(6, size=int(rng.integers(5, most)), p=weights)
     messages, ids = [], 0
     for now, kind in enumerate(kinds.tolist()):
         if kind == 0 or ids == 0:
@@ -134,11 +135,21 @@ def assert_uncrossed(book):
             assert bid - charges[buying, selling] < ask
 
 
-def compare(levels, rules, messages):
-    """Send the same messages to the book, one by one and in batches, and to the twin; all must agree at every step."""
+def tidy(book):
+    """Drop the dead orders now, whether there is room or not."""
+    compact(book._state, book._orders, book._queues, book._bits, book._tops, book._orders)
+
+
+def compare(levels, rules, messages, far=None):
+    """Send the same messages to the book, one by one and in batches, and to the twin; all must agree at every step.
+
+    With `far`, a generator, the batches take a book's orders for far from each other and end where it says.
+    """
     book, batched = OrderBook(price_levels=levels, **rules), OrderBook(price_levels=levels, **rules)
     twin = ReferenceBook(**rules)
     batch, expected = [], []
+    if far is not None:
+        batched._state[FAR] = -1
 
     def flush():
         fills = batched.process(as_events(batch))
@@ -159,6 +170,10 @@ def compare(levels, rules, messages):
             if message[0] in {"submit", "replace"}:
                 expected.extend((*fill, len(batch)) for fill in result[1])
             batch.append(message)
+            if far is not None and far.random() < 0.15:
+                flush()
+                if far.random() < 0.3:
+                    tidy(batched)
     flush()
     assert at_rest(book) == at_rest(twin) == at_rest(batched)
     assert book.rejected == twin.rejected == batched.rejected
@@ -174,6 +189,23 @@ def test_equals_the_slow_twin_on_thousands_of_streams():
 def test_equals_the_slow_twin_on_very_many_streams():
     for number in range(LONG_STREAMS):
         compare(*random_stream(stream(number, "book-long")))
+
+
+def compare_far(rng):
+    """Compare on a stream for the one kind of book that is treated otherwise once it outgrows the cache."""
+    levels, rules, messages = random_stream(rng, pools=(1,), most=200)
+    compare(levels, {**rules, "capacity": None, "rate_limit": None}, messages, far=rng)
+
+
+def test_equals_the_slow_twin_when_orders_lie_far_from_each_other():
+    for number in range(STREAMS // 4):
+        compare_far(stream(number, "book-far"))
+
+
+@pytest.mark.long
+def test_equals_the_slow_twin_on_very_many_streams_of_far_orders():
+    for number in range(LONG_STREAMS // 4):
+        compare_far(stream(number, "book-far-long"))
 
 
 def random_tree(rng, pools):
