@@ -99,6 +99,7 @@ class _Floor:
     allowed: IntArray
     resting: IntArray
     order_id: IntArray
+    refused: IntArray
     orders: int = 0
 
 
@@ -144,6 +145,7 @@ def trade_in_rounds(
         allowed=np.zeros(homes, dtype=np.int64),
         resting=np.zeros(homes, dtype=np.int64),
         order_id=np.full(homes, -1),
+        refused=np.zeros(homes, dtype=np.int64),
     )
     markets = last if isinstance(last, Markets) else None
     price, tape = (0.0, NO_TAPE) if isinstance(last, Markets) else last
@@ -160,11 +162,12 @@ def trade_in_rounds(
             quotes = check_quotes(quotes, view, cohort=seat.name, strategy=seat.strategy)
             wish_price[rows], wish_quantity[rows] = _to_orders(quotes, floor, rows)
         some, sent = _send(floor, arrivals(), wish_price, wish_quantity)
-        tape = publish(sent, some, ground.tick_micro)
+        public = _taken_in(floor, sent, some)
+        tape = publish(*public, ground.tick_micro)
         if some.count:
             price = mean_price(some.price, some.quantity) * ground.tick_micro / MICRO
         if markets is not None:
-            markets.hear(sent, some, ground.tick_micro, publish)
+            markets.hear(*public, ground.tick_micro, publish)
             markets.hear_prices(some, ground.tick_micro)
         gain = gains(some, (ground.retail_micro, ground.feed_in_micro, ground.tick_micro), homes)
         for number, seat in enumerate(seats):
@@ -287,6 +290,19 @@ def _send(floor: _Floor, arrival: IntArray, price: IntArray, quantity: IntArray)
     sent = Orders(told, floor.side[told], floor.ground.pool[told], price[told], size[told])
     place = np.cumsum(kind != CANCEL) - 1  # an event's row among the orders sent
     return fills._replace(taker=place[fills.taker]), sent
+
+
+def _taken_in(floor: _Floor, sent: Orders, fills: Fills) -> tuple[Orders, Fills]:
+    """Return the round's orders and fills without the orders that the book refused, as their homes sent too many."""
+    if not floor.book.rejected:
+        return sent, fills
+    before, floor.refused = floor.refused, np.zeros_like(floor.refused)
+    refused = floor.book.rejected_by_owner
+    floor.refused[list(refused)] = list(refused.values())
+    kept = floor.refused[sent.owner] == before[sent.owner]
+    return Orders(*(column[kept] for column in sent)), fills._replace(
+        taker=(np.cumsum(kept) - 1)[fills.taker]
+    )
 
 
 def publish(sent: Orders, fills: Fills, tick_micro: int) -> Tape:

@@ -52,6 +52,14 @@ def column(name: str, values: npt.ArrayLike) -> IntArray:
     return exact(name, array)
 
 
+def recorded(events: object) -> Events:
+    """Return a recorded stream, column by column as int64; refuse what has not its nine columns."""
+    if not isinstance(events, tuple | list) or len(events) != EVENT_FIELDS:
+        got = f"{len(events)} columns" if isinstance(events, tuple | list) else type(events).__name__
+        raise OrderError(describe("this is no recorded stream", where="process", got=got, expected="Events"))
+    return Events(*map(column, Events._fields, events))
+
+
 def exact(name: str, array: npt.NDArray[np.generic]) -> IntArray:
     """Return any array as int64 when every value is a whole number that fits."""
     if array.dtype.kind in "bi":

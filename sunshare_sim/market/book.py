@@ -248,7 +248,7 @@ class OrderBook:
         OrderError
             When any event is wrong; the book is unchanged.
         """
-        columns = Events(*map(check.column, Events._fields, events))
+        columns = check.recorded(events)
         return self._apply(check.equal_lengths(columns, len(columns.kind)))
 
     # Slots and rules

@@ -17,7 +17,7 @@ from sunshare_sim.results.kpis import (
     home_self_sufficiency,
     mean_local_price,
 )
-from sunshare_sim.results.market_figures import depth, quotes
+from sunshare_sim.results.market_figures import best_left, depth, quotes
 from sunshare_sim.results.network_figures import loading_duration
 from sunshare_sim.results.shape_figures import bills, duration, heat_map
 from sunshare_sim.results.shown import Shown
@@ -74,11 +74,16 @@ def energy_balance(run: Shown) -> "Figure":
 
 
 def price_path(run: Shown) -> "Figure":
-    """Draw what local energy costs between the grid's two prices, and how much of it changes hands."""
+    """Draw what local energy costs between the grid's two prices, and how much of it changes hands.
+
+    Of a run that kept its quotes (`results.quotes`), with the best bid and ask left after each slot.
+    """
     prices, currency = _prices(run), run.scenario.tariff.currency
     with look():
         figure, (upper, lower) = blank(4.6, 2, sharex=True, height_ratios=[3, 1.2])
         _between_tariffs(upper, prices)
+        if run.scenario.results.quotes and not _is_long(run):
+            best_left(upper, run, prices.index)
         upper.set_ylabel(f"price [{currency}/kWh]")
         upper.set_ylim(bottom=0)
         mean = mean_local_price(run.slots)

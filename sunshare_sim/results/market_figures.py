@@ -82,22 +82,27 @@ def quotes(run: Shown) -> "Figure":
     ResultError
         When the run did not keep its quotes (`results.quotes`).
     """
-    table, slots, currency = run.exact("quotes"), run.slots, run.scenario.tariff.currency
-    times = slots.set_index("time").index.tz_convert(run.scenario.place.timezone)  # type: ignore[attr-defined]
-    groups = table.groupby("slot")
-    bid = groups["best_bid_per_kwh"].max().reindex(range(len(times))).to_numpy()
-    ask = groups["best_ask_per_kwh"].min().reindex(range(len(times))).to_numpy()
+    times = run.slots.set_index("time").index.tz_convert(run.scenario.place.timezone)  # type: ignore[attr-defined]
+    currency = run.scenario.tariff.currency
     with look():
         figure, axes = blank(3.8)
         _trade_prices(axes, run, times)
-        steps: dict[str, Any] = {"where": "post", "linewidth": 1.2}
-        axes.step(times, ask, color=style.RED, label="lowest ask left", **steps)
-        axes.step(times, bid, color=style.BLUE, label="highest bid left", **steps)
+        best_left(axes, run, times)
         axes.set_ylabel(f"price [{currency}/kWh]")
         axes.set_ylim(bottom=0)
         calendar(axes, times)
         headline(axes, "Best quotes left after each slot, over all zones, and what trades paid the sellers")
     return figure
+
+
+def best_left(axes: "Axes", run: Shown, times: Any) -> None:
+    """Draw the best bid and ask left after each slot, over all zones, of a run that kept its quotes."""
+    groups = run.exact("quotes").groupby("slot")
+    bid = groups["best_bid_per_kwh"].max().reindex(range(len(times))).to_numpy()
+    ask = groups["best_ask_per_kwh"].min().reindex(range(len(times))).to_numpy()
+    steps: dict[str, Any] = {"where": "post", "linewidth": 1.2}
+    axes.step(times, ask, color=style.RED, label="lowest ask left", **steps)
+    axes.step(times, bid, color=style.BLUE, label="highest bid left", **steps)
 
 
 def _curve(axes: "Axes", part: "pd.DataFrame", *, is_bid: bool, **line: Any) -> None:

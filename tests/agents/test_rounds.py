@@ -25,10 +25,12 @@ class Desk:
     memory: Any
 
 
-def hold(strategy, *, rounds, homes=60, slots=1, zones=1, charge=0, seed=1, feed_in=80_000, net=None):
+def hold(
+    strategy, *, rounds, homes=60, slots=1, zones=1, charge=0, seed=1, feed_in=80_000, net=None, rate=None
+):
     rng = stream(seed, "test")
     charges = np.where(np.eye(zones, dtype=bool), 0, charge).astype(np.int64)
-    book = OrderBook(charges, price_levels=CAP + 1)
+    book = OrderBook(charges, price_levels=CAP + 1, rate_limit=rate)
     desk = Desk("all", slice(0, homes), strategy, stream(seed, "desk"), None)
     desk.memory = strategy.start(homes, desk.rng)
     last, results = (0.24, NO_TAPE), []
@@ -104,6 +106,30 @@ def test_a_new_price_replaces_the_old_order():
     # 0.10 and 0.30, 0.15 and 0.25, then 0.20 and 0.20
     assert result.fills.price.tolist() == [2000]
     assert len(result.orders.owner) == 6
+
+
+def test_what_the_book_refuses_is_not_made_public():
+    heard = []
+
+    class Climbing(Strategy):
+        """Bid and ask apart, then nearer each round; the homes of odd rows from the second round on."""
+
+        def quote(self, view):
+            odd = np.arange(len(view.net_kwh)) % 2 == 1
+            quantity = np.where(odd & (view.round == 0), 0.0, np.abs(view.net_kwh))
+            return Quotes(0.25 - view.side * (0.1 - 0.01 * view.round), quantity)
+
+        def learn(self, view, tape):
+            heard.append(tape)
+
+    net = np.array([1, 1, -1, -1]) * 10**6
+    free, held = (
+        hold(Climbing(), rounds=4, homes=4, net=net, rate=rate)[0].orders.owner.size for rate in (None, 2)
+    )
+    assert free == held == 2 + 4 + 4 + 4  # the run counts what was sent
+    assert [tape.side.size for tape in heard] == [2, 4, 4, 4, 2, 4, 2, 0]
+    assert sorted(heard[6].side) == [-1, 1]
+    assert heard[6].order_price == pytest.approx(0.25 - heard[6].side * 0.08)
 
 
 def test_best_quotes_are_seen_with_charges_from_the_own_zone():

@@ -73,6 +73,9 @@ def test_bad_batches_change_nothing():
         )
     with pytest.raises(OrderError, match="row 0: kind"):
         book.process(Events(*np.array([(4, 0, 1, BID, 0, 10, 5, 0, 9)]).T))
+    for wrong in (None, 3, "submit", Events(*[[0]] * 9)[:8], np.zeros((9, 1)), {"kind": [0]}):
+        with pytest.raises(OrderError, match="no recorded stream"):
+            book.process(wrong)
     for wrong in ({"price": 0}, {"quantity": 0}, {"price": 4096}, {"price": 2.5}):
         with pytest.raises(OrderError):
             book.replace(0, **wrong)

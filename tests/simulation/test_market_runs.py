@@ -243,6 +243,8 @@ def test_figures_of_the_market(run, tmp_path):
     for figure in (kept.plot.depth(), kept.plot.depth(slot=0), kept.plot.quotes()):
         figure.savefig(tmp_path / "figure.png")
         assert figure.axes[0].get_title(loc="left")
+    labels = [line.get_label() for line in kept.plot.price_path().axes[0].lines]
+    assert {"highest bid left", "lowest ask left"} <= set(labels)
     for slot in range(12):
         book, orders = depth_of(kept, slot), kept.orders[kept.orders.slot == slot]
         for side in ("bid", "ask"):
