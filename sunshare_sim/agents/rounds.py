@@ -191,9 +191,7 @@ def _best(floor: _Floor, markets: Markets | None) -> tuple[FloatArray, FloatArra
     that had to beat a rival's quote less charges would never raise its own.
     """
     charges, book = floor.ground.charges, floor.book
-    pools = range(len(charges))
-    bids = np.array([book.best_bid(pool) or np.nan for pool in pools])
-    asks = np.array([book.best_ask(pool) or np.nan for pool in pools])
+    bids, asks = (np.where(best > 0, best, np.nan) for best in book.best_quotes())
     open_ = charges >= 0
     bid = np.where(open_ & ~np.isnan(bids)[:, None], bids[:, None] - charges, -np.inf).max(axis=0)
     ask = np.where(open_ & ~np.isnan(asks), asks + charges, np.inf).min(axis=1)

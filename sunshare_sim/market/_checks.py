@@ -57,7 +57,8 @@ def recorded(events: object) -> Events:
     if not isinstance(events, tuple | list) or len(events) != EVENT_FIELDS:
         got = f"{len(events)} columns" if isinstance(events, tuple | list) else type(events).__name__
         raise OrderError(describe("this is no recorded stream", where="process", got=got, expected="Events"))
-    return Events(*map(column, Events._fields, events))
+    columns = Events(*map(column, Events._fields, events))
+    return equal_lengths(columns, len(columns.kind))
 
 
 def exact(name: str, array: npt.NDArray[np.generic]) -> IntArray:

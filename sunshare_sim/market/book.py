@@ -248,8 +248,7 @@ class OrderBook:
         OrderError
             When any event is wrong; the book is unchanged.
         """
-        columns = check.recorded(events)
-        return self._apply(check.equal_lengths(columns, len(columns.kind)))
+        return self._apply(check.recorded(events))
 
     # Slots and rules
 
@@ -303,6 +302,12 @@ class OrderBook:
         """Return the lowest ask [ticks] of a pool (None = of all), or None when there is none."""
         return self._best_rung(pool, 1)
 
+    def best_quotes(self) -> tuple[IntArray, IntArray]:
+        """Return the highest bid and the lowest ask of every pool [ticks], 0 = none, each of shape [pools]."""
+        tops = self._tops.reshape(2, -1)
+        rung = np.where(tops == at.NOTHING, 0, tops >> self._shift)
+        return np.where(rung[0] > 0, self._levels - rung[0], 0), rung[1]
+
     def depth(self, pool: int | None = None) -> "pd.DataFrame":
         """Return what rests, one row a side and price, best first: `side, price, quantity, orders`."""
         ladder, rung, rows = self._resting()
@@ -333,13 +338,10 @@ class OrderBook:
         """
         check.whole("order_id", order_id, 0, self._scalars[at.NEXT_ID] - 1)
         start = _ladder.find(order_id, self._state, self._orders)
-        return (
-            None
-            if start == at.NOBODY
-            else show(
-                self._orders[start : start + at.ORDER_FIELDS].tolist(), self._levels, self._shift, self._pools
-            )
-        )
+        if start == at.NOBODY:
+            return None
+        row = self._orders[start : start + at.ORDER_FIELDS].tolist()
+        return show(row, self._levels, self._shift, self._pools)
 
     def orders(self) -> list[Order]:
         """Return all resting orders in order of id."""
