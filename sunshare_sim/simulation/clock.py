@@ -69,6 +69,10 @@ class Clock:
                 time_ms = producer.next_block_ms(self.now_ms)
                 yield self._env.timeout(time_ms - self.now_ms)
                 producer.make_block(time_ms)
+            if (
+                self.finished
+            ):  # who waits for ever keeps the run's whole state alive until the garbage collector comes
+                return
             self._sent = self._env.event()
             yield self._sent
 

@@ -1,5 +1,8 @@
 """A whole run: the same bytes from the same seed, paired draws, exact balances, and nothing lost on the way."""
 
+import gc
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,6 +179,22 @@ def test_what_fails_leaves_nothing_behind(make_small, tmp_path):
     with pytest.raises(NetworkError, match="meshed"):
         run(make_small(feeder={"source": "inline", "lines": lines}), out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("interval_ms", [400, 45 * 60_000])
+def test_a_finished_run_leaves_nothing_for_the_garbage_collector(make_small, tmp_path, interval_ms):
+    scenario = make_small(settlement__block_interval_ms=interval_ms)
+    gc.disable()
+    try:
+        simulation = Simulation(scenario, out=tmp_path / "run")
+        while not simulation.clock.finished:
+            simulation.step()
+        simulation.finish()
+        kept = [weakref.ref(each) for each in (simulation, simulation.clock, simulation.state)]
+        del simulation
+        assert [each() for each in kept] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_a_bid_below_one_tick_stays_away_and_an_ask_below_it_takes_the_tick(make_small):
