@@ -7,14 +7,14 @@ laboratory) and handed in as `view.memory`. So a strategy pickles, and one home 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from sunshare_sim.agents.blame import raise_in
-from sunshare_sim.errors import StrategyError, describe, did_you_mean
+from sunshare_sim.errors import StrategyError, describe
+from sunshare_sim.registry import enter, gather, require_known
 from sunshare_sim.units import FloatArray, IntArray
 
 ENTRY_POINTS: Final = "sunshare_sim.strategies"
@@ -260,19 +260,7 @@ def strategy(name: str) -> Callable[[S], S]:
     """
 
     def register(cls: S) -> S:
-        known = _REGISTRY.setdefault(name, cls)
-        # A notebook cell that is run again defines its class again: same name, same home, newer text.
-        if known is not cls:
-            if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise StrategyError(
-                    describe(
-                        "name already taken",
-                        where=f"strategy({name!r})",
-                        got=cls.__qualname__,
-                        expected=f"a name other than that of {known.__module__}.{known.__qualname__}",
-                    )
-                )
-            _REGISTRY[name] = cls
+        enter(_REGISTRY, name, cls, where=f"strategy({name!r})", error=StrategyError)
         return cls
 
     return register
@@ -280,12 +268,8 @@ def strategy(name: str) -> Callable[[S], S]:
 
 def strategies() -> Mapping[str, type[Strategy]]:
     """Return all registered strategies by name, those of other installed packages included."""
-    for module in _BUILT_IN:
-        import_module(f"sunshare_sim.agents.{module}")
-    for entry in entry_points(group=ENTRY_POINTS):
-        if entry.name not in _REGISTRY:
-            _REGISTRY[entry.name] = _loaded(entry)
-    return dict(sorted(_REGISTRY.items()))
+    built_in = [f"sunshare_sim.agents.{module}" for module in _BUILT_IN]
+    return gather(_REGISTRY, built_in, entry_points(group=ENTRY_POINTS), _loaded)
 
 
 def _loaded(entry: EntryPoint) -> type[Strategy]:
@@ -313,29 +297,11 @@ def make_strategy(
         When the name or a parameter is unknown; the message names the nearest valid one.
     """
     known = strategies()
-    if name not in known:
-        raise StrategyError(
-            describe(
-                "unknown strategy",
-                where=where,
-                got=name,
-                expected="one of " + ", ".join(known),
-                hint=did_you_mean(name, known),
-            )
-        )
+    require_known(name, known, what="strategy", where=where, error=StrategyError)
     cls = known[name]
     valid: list[str] = [field.name for field in fields(cls) if field.init] if is_dataclass(cls) else []
     for key in parameters or {}:
-        if key not in valid:
-            raise StrategyError(
-                describe(
-                    f"unknown parameter of {name}",
-                    where=where,
-                    got=key,
-                    expected="one of " + (", ".join(valid) or "none at all"),
-                    hint=did_you_mean(key, valid),
-                )
-            )
+        require_known(key, valid, what=f"parameter of {name}", where=where, error=StrategyError)
     return cls(**(parameters or {}))
 
 

@@ -22,6 +22,7 @@ from sunshare_sim.market._layout import (
     FAR,
     FILLS,
     FIRST_EXPIRY,
+    GROUP,
     ID,
     LIVE,
     NEVER,
@@ -34,7 +35,6 @@ from sunshare_sim.market._layout import (
     OPEN,
     ORDER_FIELDS,
     OWNER,
-    PARENT,
     POOLS,
     PREVIOUS,
     PRICE_LEVELS,
@@ -278,14 +278,14 @@ def run_part(
                 maker = queues[at(2 * place)]
             elif treed:
                 lowest = NOTHING
-                node = family[PARENT, pool]
+                node = family[GROUP, pool]
                 while node >= 0:
                     other = family[against, node]
                     if other >= 0 and tops[against * pools + other] + family[STEP, node] < lowest:
                         best = tops[against * pools + other]
                         lowest = best + family[STEP, node]
                         maker_pool = other
-                    node = family[PARENT, node]
+                    node = family[GROUP, node]
                 if lowest >= limit:
                     break
                 place = ((against * pools + maker_pool) << shift) + (best >> shift)

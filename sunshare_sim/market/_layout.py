@@ -58,7 +58,8 @@ PARENT: Final = 2
 CHILD: Final = 3  # the first one
 SIBLING: Final = 4  # the next child of the same parent
 STEP: Final = 5  # the charge inside the node, as in `charges`
-FAMILY_FIELDS: Final = 6
+GROUP: Final = 6  # the parent without the helpers between, which have the same charge
+FAMILY_FIELDS: Final = 7
 
 EVENT_FIELDS: Final = 9  # as in orders.Events
 FILL_FIELDS: Final = 8  # as in orders.Fills

@@ -35,7 +35,7 @@ Integers = int | npt.ArrayLike
 
 PRICING: Final = {"ask": at.PRICE_ASK, "resting": at.PRICE_RESTING, "midpoint": at.PRICE_MIDPOINT}
 CHUNK: Final = 1 << 14  # messages between two compactions: their orders stay in the processor's cache
-TREE_FROM: Final = 65  # pools; with fewer it is faster to look at all
+TREE_FROM: Final = 48  # pools; with fewer it is faster to look at all
 MOST_LEVELS: Final = 1 << 24
 
 

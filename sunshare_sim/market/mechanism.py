@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, TypeVar, cast, runtime_checkable
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from sunshare_sim.errors import OrderError, describe, did_you_mean
 from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.registry import enter, gather, require_known
 from sunshare_sim.units import IntArray
 
 ENTRY_POINTS: Final = "sunshare_sim.mechanisms"
@@ -225,18 +225,7 @@ def mechanism(name: str) -> Callable[[M], M]:
     """
 
     def register(cls: M) -> M:
-        known = _REGISTRY.setdefault(name, cls)
-        # A notebook cell that is run again defines its class again: same name, same home, newer text.
-        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise OrderError(
-                describe(
-                    "name already taken",
-                    where=f"mechanism({name!r})",
-                    got=cls.__qualname__,
-                    expected=f"a name other than that of {known.__module__}.{known.__qualname__}",
-                )
-            )
-        _REGISTRY[name] = cls
+        enter(_REGISTRY, name, cls, where=f"mechanism({name!r})", error=OrderError)
         cls.name = name
         return cls
 
@@ -245,12 +234,22 @@ def mechanism(name: str) -> Callable[[M], M]:
 
 def mechanisms() -> Mapping[str, type[Mechanism]]:
     """Return all registered mechanisms by name, those of other installed packages included."""
-    for module in _BUILT_IN:
-        import_module(f"sunshare_sim.market.{module}")
-    for entry in entry_points(group=ENTRY_POINTS):
-        if entry.name not in _REGISTRY:
-            mechanism(entry.name)(entry.load())
-    return dict(sorted(_REGISTRY.items()))
+    built_in = [f"sunshare_sim.market.{module}" for module in _BUILT_IN]
+    return gather(_REGISTRY, built_in, entry_points(group=ENTRY_POINTS), _loaded)
+
+
+def _loaded(entry: EntryPoint) -> type[Mechanism]:
+    """Return the mechanism of another package."""
+    where = f"entry point {entry.name} = {entry.value} of the group {ENTRY_POINTS}"
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise OrderError(describe("mechanism cannot be loaded", where=where, got=repr(error))) from error
+    if not (isinstance(found, type) and callable(getattr(found, "clear", None))):
+        raise OrderError(
+            describe("not a mechanism", where=where, got=found, expected="a class with the method clear")
+        )
+    return mechanism(entry.name)(found)
 
 
 def mechanism_names() -> tuple[str, ...]:
@@ -267,16 +266,7 @@ def mechanism_class(name: str) -> type[Mechanism]:
         When there is none; the message names the nearest valid name.
     """
     known = mechanisms()
-    if name not in known:
-        raise OrderError(
-            describe(
-                "unknown mechanism",
-                where="market.mechanism",
-                got=name,
-                expected="one of " + ", ".join(known),
-                hint=did_you_mean(name, known),
-            )
-        )
+    require_known(name, known, what="mechanism", where="market.mechanism", error=OrderError)
     return known[name]
 
 
@@ -291,14 +281,5 @@ def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
     make = cast("Callable[..., Mechanism]", mechanism_class(name))
     valid = list(signature(make).parameters)[1:]
     for option in options:
-        if option not in valid:
-            raise OrderError(
-                describe(
-                    f"unknown option of {name}",
-                    where="market.parameters",
-                    got=option,
-                    expected="one of " + (", ".join(valid) or "none at all"),
-                    hint=did_you_mean(option, valid),
-                )
-            )
+        require_known(option, valid, what=f"option of {name}", where="market.parameters", error=OrderError)
     return make(rules, **options)

@@ -383,9 +383,12 @@ def test_next_best_is_found_across_the_whole_ladder():
         assert len(book) == 0
 
 
-def test_tree_tariff_over_many_pools_gives_the_tape_of_the_full_search(monkeypatch):
+@pytest.mark.parametrize(
+    "sizes", [(1, 4, 16), (1, 1, 1), (96, 96, 1), (30, 30, 30)]
+)  # deep, flat, in three zones
+def test_tree_tariff_over_many_pools_gives_the_tape_of_the_full_search(sizes, monkeypatch):
     number = np.arange(96)
-    charges = 5 * sum((number[:, None] // size != number // size).astype(int) for size in (1, 4, 16))
+    charges = 5 * sum((number[:, None] // size != number // size).astype(int) for size in sizes)
     orders = random_orders(7, 6000, 96, 2000, 2060)
     tree = OrderBook(charges)
     for _ in range(2):

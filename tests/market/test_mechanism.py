@@ -1,5 +1,6 @@
 """The contract every mechanism keeps: rules, registry, and the two simplest mechanisms."""
 
+import re
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -110,9 +111,26 @@ def test_a_class_defined_again_replaces_the_older(registry):
 
 def test_other_packages_are_found_by_their_entry_point(registry, monkeypatch):
     entry = EntryPoint("theirs", f"{__name__}:Theirs", module.ENTRY_POINTS)
-    monkeypatch.setattr(EntryPoint, "load", lambda self: type("Theirs", (), {"claims": frozenset()}))
+    monkeypatch.setattr(EntryPoint, "load", lambda self: type("Theirs", (), {"clear": None.__eq__}))
     monkeypatch.setattr(module, "entry_points", lambda group: [entry] if group == module.ENTRY_POINTS else [])
     assert "theirs" in mechanism_names()
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("no_such_module:Theirs", "mechanism cannot be loaded.*ModuleNotFoundError"),
+        ("math:pi", "not a mechanism.*method clear"),
+        ("fractions:Fraction", "not a mechanism.*method clear"),
+    ],
+)
+def test_a_broken_entry_point_is_named(registry, monkeypatch, value, says):
+    entry = EntryPoint("theirs", value, module.ENTRY_POINTS)
+    monkeypatch.setattr(module, "entry_points", lambda group: [entry])
+    with pytest.raises(OrderError, match=f"entry point theirs = {value}") as error:
+        mechanism_names()
+    assert re.search(says, str(error.value))
+    assert "theirs" not in registry
 
 
 @pytest.mark.parametrize(
