@@ -92,14 +92,14 @@ class Markets:
         Parameters
         ----------
         best : FloatArray
-            Best quote of each pool [ticks], NaN for none, shape [pools].
+            Best quote of each pool [ticks], infinite for none, shape [pools].
         pool : IntArray
             Pool of each home, shape [homes].
         highest : bool
             Whether the highest is the best: bids.
         """
         found = np.full(self.price.size, -np.inf if highest else np.inf)
-        extreme = np.fmax if highest else np.fmin
+        extreme = np.maximum if highest else np.minimum
         extreme.at(found, self.of_pool, best)
         return np.asarray(found[self.of_pool[pool]])
 

@@ -90,7 +90,7 @@ class Result(NamedTuple):
 
 @dataclass
 class _Floor:
-    """The state of a slot's auction; arrays have shape [homes], energy in 1e-6 kWh."""
+    """The state of a slot's auction; arrays have shape [homes], energy in 1e-6 kWh, but `cost` as the charges."""
 
     book: OrderBook
     ground: Ground
@@ -100,6 +100,7 @@ class _Floor:
     resting: IntArray
     order_id: IntArray
     refused: IntArray
+    cost: FloatArray
     orders: int = 0
 
 
@@ -146,6 +147,7 @@ def trade_in_rounds(
         resting=np.zeros(homes, dtype=np.int64),
         order_id=np.full(homes, -1),
         refused=np.zeros(homes, dtype=np.int64),
+        cost=np.where(ground.charges >= 0, ground.charges, np.inf),
     )
     markets = last if isinstance(last, Markets) else None
     price, tape = (0.0, NO_TAPE) if isinstance(last, Markets) else last
@@ -190,15 +192,14 @@ def _best(floor: _Floor, markets: Markets | None) -> tuple[FloatArray, FloatArra
     Of the other side with the charges to the home's pool; of its own side, its rivals, as they were quoted: a home
     that had to beat a rival's quote less charges would never raise its own.
     """
-    charges, book = floor.ground.charges, floor.book
-    bids, asks = (np.where(best > 0, best, np.nan) for best in book.best_quotes())
-    open_ = charges >= 0
-    bid = np.where(open_ & ~np.isnan(bids)[:, None], bids[:, None] - charges, -np.inf).max(axis=0)
-    ask = np.where(open_ & ~np.isnan(asks), asks + charges, np.inf).min(axis=1)
+    quotes = floor.book.best_quotes()
+    bids, asks = np.where(quotes[0] > 0, quotes[0], -np.inf), np.where(quotes[1] > 0, quotes[1], np.inf)
+    bid = (bids[:, None] - floor.cost).max(axis=0)
+    ask = (asks + floor.cost).min(axis=1)
     tick = floor.ground.tick_micro / MICRO
     pool, side = floor.ground.pool, floor.side
     if markets is None:
-        rival_bid, rival_ask = np.nanmax([*bids, -np.inf]), np.nanmin([*asks, np.inf])
+        rival_bid, rival_ask = bids.max(), asks.min()
     else:
         rival_bid, rival_ask = (
             markets.rivals(best, pool, highest=highest) for best, highest in ((bids, True), (asks, False))
