@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from sunshare_sim.agents._messages import compose, take_off
 from sunshare_sim.agents.markets import Markets, mean_price
 from sunshare_sim.agents.strategy import NO_TAPE, Each, Quotes, Strategy, Tape, View, check_quotes
 from sunshare_sim.market.book import OrderBook
-from sunshare_sim.market.orders import CANCEL, GTC, NEVER, REPLACE, SUBMIT, Events, Fills, Orders
+from sunshare_sim.market.orders import CANCEL, GTC, NEVER, SUBMIT, Events, Fills, Orders
 from sunshare_sim.units import MICRO, FloatArray, IntArray, from_micro, limit_ticks, to_micro
 
 
@@ -95,12 +96,16 @@ class _Floor:
     book: OrderBook
     ground: Ground
     side: IntArray
+    met: IntArray
     left: IntArray
     allowed: IntArray
     resting: IntArray
     order_id: IntArray
     refused: IntArray
     cost: FloatArray
+    messages: IntArray
+    good: IntArray
+    never: IntArray
     orders: int = 0
 
 
@@ -142,15 +147,20 @@ def trade_in_rounds(
         book,
         ground,
         side=np.sign(ground.net),
+        met=np.abs(ground.net),
         left=np.abs(ground.net),
         allowed=np.zeros(homes, dtype=np.int64),
         resting=np.zeros(homes, dtype=np.int64),
         order_id=np.full(homes, -1),
         refused=np.zeros(homes, dtype=np.int64),
         cost=np.where(ground.charges >= 0, ground.charges, np.inf),
+        messages=np.empty((8, homes), dtype=np.int64),
+        good=np.full(homes, GTC),
+        never=np.full(homes, NEVER),
     )
     markets = last if isinstance(last, Markets) else None
     price, tape = (0.0, NO_TAPE) if isinstance(last, Markets) else last
+    learning = [type(seat.strategy).learn is not Strategy.learn for seat in seats]
     fills: list[Fills] = []
     orders: list[Orders] = []
     for turn in range(rounds):
@@ -171,9 +181,10 @@ def trade_in_rounds(
         if markets is not None:
             markets.hear(*public, ground.tick_micro, publish)
             markets.hear_prices(some, ground.tick_micro)
-        gain = gains(some, (ground.retail_micro, ground.feed_in_micro, ground.tick_micro), homes)
+        if any(learning):
+            gain = gains(some, (ground.retail_micro, ground.feed_in_micro, ground.tick_micro), homes)
         for number, seat in enumerate(seats):
-            if type(seat.strategy).learn is not Strategy.learn:
+            if learning[number]:
                 heard = (price, tape) if markets is None else markets.seen_from(number, seat.members, tape)
                 view = _view(floor, seat, (turn, *heard), _best(floor, markets), gain)
                 seat.strategy.learn(view, heard[1])
@@ -255,40 +266,17 @@ def _to_orders(quotes: Quotes, floor: _Floor, rows: slice | IntArray) -> tuple[I
 
 def _send(floor: _Floor, arrival: IntArray, price: IntArray, quantity: IntArray) -> tuple[Fills, Orders]:
     """Let the wishes reach the book in order of arrival; return the fills and what was sent."""
-    first = (floor.allowed == 0) & (quantity > 0)
-    floor.allowed[first] = quantity[first]
-    traded = np.abs(floor.ground.net) - floor.left
-    rests = floor.resting > 0
-    size = np.where(rests, floor.resting, np.minimum(quantity, floor.allowed - traded))
-    wants = (quantity > 0) & (size > 0)
-    rows = arrival[(wants | rests)[arrival]]
-    kind = np.where(rests[rows], np.where(wants[rows], REPLACE, CANCEL), SUBMIT)
-    column = np.ones(rows.size, dtype=np.int64)
-    fills = floor.book.process(
-        Events(
-            kind=kind,
-            order_id=floor.order_id[rows],
-            owner=rows,
-            side=floor.side[rows],
-            pool=floor.ground.pool[rows],
-            price=price[rows],
-            quantity=np.where(kind == SUBMIT, size[rows], 0),
-            tif=column * GTC,
-            expiry=column * NEVER,
-        )
-    )
-    new = rows[kind == SUBMIT]
-    floor.order_id[new] = np.arange(floor.orders, floor.orders + new.size)
-    floor.orders += new.size
-    floor.resting[new] = size[new]
-    floor.resting[rows[kind == CANCEL]] = 0
-    for home in (fills.buyer, fills.seller):
-        np.subtract.at(floor.left, home, fills.quantity)
-        np.subtract.at(floor.resting, home, fills.quantity)
-    told = rows[kind != CANCEL]
-    sent = Orders(told, floor.side[told], floor.ground.pool[told], price[told], size[told])
-    place = np.cumsum(kind != CANCEL) - 1  # an event's row among the orders sent
-    return fills._replace(taker=place[fills.taker]), sent
+    ground, room = floor.ground, floor.messages
+    mine = floor.met, floor.left, floor.allowed, floor.resting, floor.order_id
+    count = compose(arrival, price, quantity, floor.side, ground.pool, *mine, floor.orders, room)
+    messages, told = room[:-1, :count], room[0, :count] != CANCEL
+    floor.orders += int(np.count_nonzero(messages[0] == SUBMIT))
+    fills = floor.book.process(Events._make((*messages, floor.good[:count], floor.never[:count])))
+    for homes in (fills.buyer, fills.seller):
+        take_off(homes, fills.quantity, floor.left, floor.resting)
+    _, _, owner, side, pool, limit, _, size = room.take(np.flatnonzero(told), axis=1)
+    place = np.cumsum(told) - 1  # an event's row among the orders sent
+    return fills._replace(taker=place[fills.taker]), Orders(owner, side, pool, limit, size)
 
 
 def _taken_in(floor: _Floor, sent: Orders, fills: Fills) -> tuple[Orders, Fills]:
