@@ -25,6 +25,29 @@ def part(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, forceinline=True)(function))
 
 
+def lent(array: Any) -> Any:
+    """Return an array for use while its owner keeps it."""
+    return array
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _without_owner(typing: Any, array: Any) -> Any:  # noqa: ARG001 - the compiler's protocol
+    """Return the same array without the counter of its users: in a short kernel, counting is most of the work."""
+
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        struct = context.make_array(signature.return_type)(context, builder, arguments[0])
+        struct.meminfo = cgutils.get_null_value(struct.meminfo.type)
+        struct.parent = cgutils.get_null_value(struct.parent.type)
+        return struct._getvalue()  # noqa: SLF001 - the compiler's protocol
+
+    return array(array), make
+
+
+@overload(lent, strict=False)  # type: ignore[untyped-decorator]
+def _compiled_lent(array: Any) -> Any:  # noqa: ARG001 - its type decides
+    return lambda array: _without_owner(array)  # noqa: PLW0108 - the compiler wants a function of Python
+
+
 def fetch(array: Any, index: int) -> None:
     """Ask memory for an item that is needed soon, without waiting; one outside the array does no harm."""
 

@@ -120,6 +120,7 @@ def _expire(
 ) -> tuple[int, int, int]:
     """Remove what ends at `now` or before; return how many, how much, and the first expiry that is left."""
     removed, quantity, first = 0, 0, NEVER
+    now = min(now, NEVER - 1)
     for order in range(ORDER_FIELDS, used, ORDER_FIELDS):
         if orders[at(order + QUANTITY)] > 0:
             if orders[at(order + EXPIRY)] <= now:
@@ -250,6 +251,7 @@ def run_part(
         reach = levels - rung
         limit = (reach + 1) << shift
         against = 1 - side
+        theirs = against * pools  # the first of the other side's ladders
 
         if tif == 2 and not _fillable(
             side,
@@ -278,32 +280,32 @@ def run_part(
                 maker = queues[at(2 * place)]
             elif treed:
                 lowest = NOTHING
-                node = family[GROUP, pool]
+                node = family[GROUP, at(pool)]
                 while node >= 0:
-                    other = family[against, node]
-                    if other >= 0 and tops[against * pools + other] + family[STEP, node] < lowest:
-                        best = tops[against * pools + other]
-                        lowest = best + family[STEP, node]
+                    other = family[at(against), at(node)]
+                    if other >= 0 and tops[at(theirs + other)] + family[STEP, at(node)] < lowest:
+                        best = tops[at(theirs + other)]
+                        lowest = best + family[STEP, at(node)]
                         maker_pool = other
-                    node = family[GROUP, node]
+                    node = family[GROUP, at(node)]
                 if lowest >= limit:
                     break
-                place = ((against * pools + maker_pool) << shift) + (best >> shift)
+                place = ((theirs + maker_pool) << shift) + (best >> shift)
                 maker = queues[at(2 * place)]
             else:
                 lowest = NOTHING
                 for other in range(pools):
-                    lowest = min(lowest, tops[against * pools + other] + charges[side, pool, other])
+                    lowest = min(lowest, tops[at(theirs + other)] + charges[side, pool, other])
                 if lowest >= limit:
                     break
                 maker = NOBODY
                 for other in range(pools):
-                    ladder = against * pools + other
-                    if tops[ladder] + charges[side, pool, other] == lowest:
-                        spot = (ladder << shift) + (tops[ladder] >> shift)
+                    ladder = theirs + other
+                    if tops[at(ladder)] + charges[side, pool, other] == lowest:
+                        spot = (ladder << shift) + (tops[at(ladder)] >> shift)
                         head = queues[at(2 * spot)]
                         if maker == NOBODY or orders[at(head + TIME)] < orders[at(maker + TIME)]:
-                            maker, maker_pool, best, place = head, other, tops[ladder], spot
+                            maker, maker_pool, best, place = head, other, tops[at(ladder)], spot
             stock = orders[at(maker + QUANTITY)]
             traded = min(quantity, stock)
             partner = orders[at(maker + OWNER)]

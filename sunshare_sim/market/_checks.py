@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable
+from numbers import Integral, Real
 from operator import index
 from typing import Final
 
@@ -15,6 +16,16 @@ from sunshare_sim.units import IntArray
 
 EVENT_FIELDS: Final = len(Events._fields)
 PACK: Final = struct.Struct(f"={EVENT_FIELDS}q").pack_into  # refuses what is no int64
+
+
+def is_whole(value: object) -> bool:
+    """Return whether a value is of a type of whole numbers."""
+    return isinstance(value, Integral)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is of a type of real numbers."""
+    return isinstance(value, Real)
 
 
 def whole(name: str, value: int, lowest: int, highest: int) -> int:
@@ -35,7 +46,7 @@ def not_whole(event: tuple[object, ...]) -> OrderError:
     for name, value in zip(Events._fields, event, strict=True):
         try:
             PACK(bytearray(8 * EVENT_FIELDS), 0, *(value,) * EVENT_FIELDS)
-        except struct.error:
+        except (struct.error, TypeError):
             return OrderError(
                 describe(f"{name} is no whole number", where="order", got=value, expected="an int64")
             )
@@ -44,7 +55,12 @@ def not_whole(event: tuple[object, ...]) -> OrderError:
 
 def column(name: str, values: npt.ArrayLike) -> IntArray:
     """Return values as int64, shape [orders]; refuse what is not whole, naming the row."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different length
+        raise OrderError(describe(f"{name} is no column", got=values, expected="one dimension")) from None
+    if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
+        array = np.asarray(values, dtype=object)  # numpy makes text of numbers where one of them is text
     if array.ndim != 1:
         raise OrderError(describe(f"{name} is no column", got=array.shape, expected="one dimension"))
     if array.dtype == np.int64:
@@ -65,18 +81,21 @@ def exact(name: str, array: npt.NDArray[np.generic]) -> IntArray:
     """Return any array as int64 when every value is a whole number that fits."""
     if array.dtype.kind in "bi":
         return array.astype(np.int64)
-    if array.dtype.kind not in "uf" and array.size:
-        raise OrderError(describe(f"{name} is not numeric", got=str(array.dtype), expected="int64"))
     limit = 2.0**63
-    number = array.astype(np.float64)
-    good = (number == np.rint(number)) & (number >= -limit) & (number < limit)
+    if array.dtype.kind in "uf":
+        number = array.astype(np.float64)
+        good = (number == np.rint(number)) & (number >= -limit) & (number < limit)
+    else:
+        fits = [is_whole(each) and -NEVER <= int(each) <= NEVER for each in array.flat]
+        good = np.array(fits, dtype=bool).reshape(array.shape)
     if not good.all():
         row = np.argwhere(~good)[0].tolist()
+        wrong = array[tuple(row)]
         raise OrderError(
             describe(
                 f"{name} is no whole number",
                 where=f"row {row[0] if len(row) == 1 else row}",
-                got=array[tuple(row)].item(),
+                got=wrong.item() if isinstance(wrong, np.generic) else wrong,
                 expected="an int64",
             )
         )
@@ -92,7 +111,10 @@ def per_order(name: str, values: int | npt.ArrayLike, count: int) -> IntArray:
 
 def tif_codes(tif: str | Iterable[str], count: int) -> IntArray:
     """Return the times in force as codes, shape [orders]."""
-    names = list(tif) if isinstance(tif, Iterable) and not isinstance(tif, str) else [tif]
+    try:
+        names = [tif] if isinstance(tif, str) else list(tif)
+    except TypeError:
+        names = [tif]  # type: ignore[list-item]  # it is refused below
     for row, name in enumerate(names):
         if not isinstance(name, str) or name not in TIME_IN_FORCE:
             raise unknown("time in force", f"row {row}", name, TIME_IN_FORCE)
@@ -130,6 +152,13 @@ def matrix(name: str, values: npt.ArrayLike, pools: int | None = None) -> IntArr
             describe(f"{name} is not square", got=array.shape, expected=f"shape ({size}, {size})")
         )
     return exact(name, array).copy()
+
+
+def refuse(bad: int, events: Events, levels: int, pools: int) -> None:
+    """Raise for the event and the field that the kernel found wrong, if any."""
+    if bad >= 0:
+        row, field = bad >> 4, bad & 15
+        raise refusal(field, int(events[field][row]), levels, pools, f"row {row}")
 
 
 def refusal(field: int, got: object, levels: int, pools: int, where: str = "order") -> OrderError:

@@ -1,7 +1,7 @@
 # ruff: noqa: C901, PLR0913, PLR0917, PLR1714 -- the book is many arrays
 """The order book's door: what a message may contain, and the quick way in for a single one."""
 
-from sunshare_sim.kernels import kernel, part
+from sunshare_sim.kernels import kernel, lent, part
 from sunshare_sim.market._book import run_part
 from sunshare_sim.market._layout import (
     EVENT_FIELDS,
@@ -130,12 +130,12 @@ def run_one(
     fills: IntArray,
 ) -> int:
     """Check and apply the event in `arena`; return the number of its fills, or -1 - the field that is wrong."""
-    state, event, bits, tops, charges, room = spread(arena)
+    state, event, bits, tops, charges, room = spread(lent(arena))
     some = (event[0], event[1], event[2], event[3], event[4], event[5], event[6], event[7])
     bad = _first_bad(state, *some)
     if bad >= 0:
         return -1 - bad
     state[FILLS] = 0
-    ladders = (state, orders, queues, bits, tops, charges, room)
-    run_part(0, 0, *ladders, sent, family, fills, *some, event[8], 0, 1)
+    ladders = (state, lent(orders), lent(queues), bits, tops, charges, room)
+    run_part(0, 0, *ladders, lent(sent), lent(family), lent(fills), *some, event[8], 0, 1)
     return int(state[FILLS])

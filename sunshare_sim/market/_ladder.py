@@ -202,23 +202,24 @@ def refresh(
 ) -> None:
     """Find who is best in every group around a pool, after the pool's first order has changed."""
     shift, pools = state[SHIFT], state[POOLS]
-    family[side, pool] = pool if tops[side * pools + pool] < NOTHING else -1
-    node = family[PARENT, pool]
+    ours = side * pools  # the first of this side's ladders
+    family[at(side), at(pool)] = pool if tops[at(ours + pool)] < NOTHING else -1
+    node = family[PARENT, at(pool)]
     while node >= 0:
         best, best_top, best_time = -1, NOTHING, NEVER
-        child = family[CHILD, node]
+        child = family[CHILD, at(node)]
         while child >= 0:
-            other = family[side, child]
-            if other >= 0 and tops[side * pools + other] <= best_top:
-                top = tops[side * pools + other]
-                time = orders[at(queues[at(2 * (((side * pools + other) << shift) + (top >> shift)))] + TIME)]
+            other = family[at(side), at(child)]
+            if other >= 0 and tops[at(ours + other)] <= best_top:
+                top = tops[at(ours + other)]
+                time = orders[at(queues[at(2 * (((ours + other) << shift) + (top >> shift)))] + TIME)]
                 if top < best_top or time < best_time:
                     best, best_top, best_time = other, top, time
-            child = family[SIBLING, child]
-        if family[side, node] != pool and best != pool:
+            child = family[SIBLING, at(child)]
+        if family[at(side), at(node)] != pool and best != pool:
             break
-        family[side, node] = best
-        node = family[PARENT, node]
+        family[at(side), at(node)] = best
+        node = family[PARENT, at(node)]
 
 
 @kernel

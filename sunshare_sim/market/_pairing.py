@@ -7,6 +7,7 @@ then by arrival.
 import numpy as np
 
 from sunshare_sim.kernels import kernel
+from sunshare_sim.market.orders import NEVER
 from sunshare_sim.units import ASK, BID, IntArray
 
 
@@ -16,7 +17,7 @@ def first_bad(
 ) -> tuple[int, int]:
     """Return the first row that is out of range and its column in `Orders`, or (-1, 0).
 
-    The row whose quantity makes the sum overflow counts as out of range.
+    The row whose quantity makes the sum, times any price, overflow counts as out of range.
     """
     total = 0
     for row in range(side.size):
@@ -26,7 +27,7 @@ def first_bad(
             return row, 2
         if price[row] < 1 or price[row] >= price_levels:
             return row, 3
-        if quantity[row] < 1 or quantity[row] > (1 << 62) - total:
+        if quantity[row] < 1 or quantity[row] > NEVER // price_levels - total:
             return row, 4
         total += quantity[row]
     return -1, 0

@@ -45,20 +45,22 @@ def depth_table(side: IntArray, price: IntArray, quantity: IntArray) -> "pd.Data
 
 
 def replay(book: "OrderBook", events: Events) -> "pd.DataFrame":
-    """Apply events one by one; return the public tape, one row a message and one a trade, in order of time.
-
-    Columns are `event` (row of the events), `kind` ("quote", "cancel", "replace", "expire", "trade"), `side`, `pool`,
-    `price` and `quantity` of a quote (or price and quantity of a trade), and `best_bid` and `best_ask` over all pools
-    after it (missing while a side is empty). Owners are not public.
-    """
+    """Do what `OrderBook.replay` says, with events that the book can take."""
     import pandas as pd
 
     rows: list[tuple[object, ...]] = []
     for event in range(len(events.kind)):
+        kind, order_id, _, *quote, _, _ = (int(column[event]) for column in events)
+        known = book.order(order_id) if kind in {CANCEL, REPLACE} else None
+        refused = book.rejected
         fills = book.process(Events(*(column[event : event + 1] for column in events)))
+        if book.rejected > refused or (known is None and kind in {CANCEL, REPLACE}):
+            continue
         best = book.best_bid(), book.best_ask()
-        kind, _, _, *quote, _, _ = (int(column[event]) for column in events)
-        shown = quote if kind == SUBMIT else [None] * 4
+        if known is not None:
+            price, quantity = quote[2:] if kind == REPLACE else (0, 0)
+            quote = [known.side, known.pool, price or known.price, quantity or known.quantity]
+        shown = [None] * 4 if kind == EXPIRE else quote
         rows.append((event, KINDS[kind], *shown, *best))
         trades = zip(fills.price.tolist(), fills.quantity.tolist(), strict=True)
         rows.extend((event, "trade", None, None, *trade, *best) for trade in trades)

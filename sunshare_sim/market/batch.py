@@ -7,7 +7,7 @@ import numpy as np
 from sunshare_sim.errors import OrderError, describe
 from sunshare_sim.market import _pairing as kernel
 from sunshare_sim.market.mechanism import MarketRules
-from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.market.orders import NEVER, Fills, Orders
 from sunshare_sim.units import IntArray
 
 PRIME: Final = (1 << 31) - 1
@@ -35,7 +35,7 @@ def check_orders(orders: Orders, rules: MarketRules) -> None:
         "side": "BID (1) or ASK (-1)",
         "pool": f"0 to {rules.pools - 1}",
         "price": f"1 to {rules.price_levels - 1} ticks",
-        "quantity": f"1 or more, together at most {1 << 62}",
+        "quantity": f"1 or more, together at most {NEVER // rules.price_levels}",
     }
     name = Orders._fields[column_number]
     value = int(orders[column_number][row])

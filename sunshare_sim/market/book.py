@@ -31,11 +31,9 @@ from sunshare_sim.units import ASK, BID, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-Integers = int | npt.ArrayLike
-
 PRICING: Final = {"ask": at.PRICE_ASK, "resting": at.PRICE_RESTING, "midpoint": at.PRICE_MIDPOINT}
 CHUNK: Final = 1 << 14  # messages between two compactions: their orders stay in the processor's cache
-TREE_FROM: Final = 48  # pools; with fewer it is faster to look at all
+TREE_FROM: Final = 65  # pools; with fewer it is faster to look at all
 MOST_LEVELS: Final = 1 << 24
 
 
@@ -80,14 +78,13 @@ class OrderBook:
         capacity: npt.ArrayLike | None = None,
         rate_limit: int | None = None,
     ) -> None:
-        if pricing not in PRICING:
+        if not isinstance(pricing, str) or pricing not in PRICING:
             raise check.unknown("price rule", "pricing", pricing, PRICING)
         levels = check.whole("price_levels", price_levels, 2, MOST_LEVELS)
         given = np.zeros((1, 1), dtype=np.int64) if charges is None else check.matrix("charges", charges)
         pools = len(given)
         shift = max(2 * at.WORD, (levels - 1).bit_length())
-        ladders = 2 * pools
-        words = ladders << (shift - at.WORD)
+        words = 2 * pools << (shift - at.WORD)
         self._levels, self._shift, self._pools = levels, shift, pools
         size = at.STATE_FIELDS + at.EVENT_FIELDS + words + (words >> at.WORD) + pools * (2 + 3 * pools)
         self._arena = np.zeros(size, dtype=np.int64)
@@ -101,7 +98,7 @@ class OrderBook:
         self._scalars = self._state.data  # reads one number in a third of numpy's time
         self._state[at.USED] = self._state[at.OLD] = at.ORDER_FIELDS
         self._orders = np.zeros(at.ORDER_FIELDS, dtype=np.int64)  # nobody
-        self._queues = np.zeros(2 * ladders << shift, dtype=np.int32)
+        self._queues = np.zeros(4 * pools << shift, dtype=np.int32)
         self._tops[:] = at.NOTHING
         self._sent = np.zeros(0, dtype=np.int64)
         self._packed = self._event.data
@@ -196,14 +193,14 @@ class OrderBook:
 
     def submit_many(  # noqa: PLR0913 -- an order has these fields
         self,
-        owner: Integers,
-        side: Integers,
-        pool: Integers,
-        price: Integers,
-        quantity: Integers,
+        owner: npt.ArrayLike,
+        side: npt.ArrayLike,
+        pool: npt.ArrayLike,
+        price: npt.ArrayLike,
+        quantity: npt.ArrayLike,
         *,
         tif: str | Iterable[str] = "GTC",
-        expiry: Integers | None = None,
+        expiry: npt.ArrayLike | None = None,
     ) -> Fills:
         """Send a batch of orders in order of arrival, exactly as one `submit` after the other would.
 
@@ -324,9 +321,12 @@ class OrderBook:
         """Apply events one by one; return the public tape, one row a message and one a trade, in order of time.
 
         Columns are `event` (row of the events), `kind` ("quote", "cancel", "replace", "expire", "trade"), `side`,
-        `pool`, `price`, `quantity`, and `best_bid` and `best_ask` over all pools after the message. Owners stay out.
+        `pool`, `price`, `quantity`, and `best_bid` and `best_ask` over all pools after the message. Owners stay out,
+        and so does what changed nothing: messages that were refused, or about an order that is no longer there.
         """
-        return replay(self, events)
+        columns = check.recorded(events)
+        self._refuse_bad(columns)
+        return replay(self, columns)
 
     def order(self, order_id: int) -> Order | None:
         """Return a resting order as it is now, or None when it is no longer there.
@@ -375,7 +375,7 @@ class OrderBook:
         """Check and apply one event; return its fills."""
         try:
             check.PACK(self._packed, 0, *event)
-        except struct.error:
+        except (struct.error, TypeError):
             raise check.not_whole(event) from None
         if self._scalars[at.USED] == self._size:
             self._reserve(1)
@@ -391,12 +391,9 @@ class OrderBook:
     def _apply(self, events: Events) -> Fills:
         """Check all events, then apply them a chunk at a time; return their fills."""
         count = len(events.kind)
-        bad = _entry.first_bad(self._state, *events[:-1])
-        if bad >= 0:
-            row, field = bad >> 4, bad & 15
-            raise check.refusal(field, int(events[field][row]), self._levels, self._pools, f"row {row}")
-        if self._is_rated and count:
-            self._count_owner(int(events.owner.max()))
+        self._refuse_bad(events)
+        if self._is_rated:
+            self._count_owner(int(events.owner[events.kind == SUBMIT].max(initial=0)))
         orders = check.whole("number of orders", self._scalars[at.LIVE] + count, 0, at.MOST_ORDERS)
         most = orders + self._pairs  # every fill ends an order, or a pair's capacity
         fills = self._fills if most <= len(self._fills) else self._lent
@@ -410,6 +407,10 @@ class OrderBook:
             _book.run(*arguments)
         filled = fills[: self._scalars[at.FILLS]].T
         return Fills(*(filled.copy() if fills is self._fills else filled))
+
+    def _refuse_bad(self, events: Events) -> None:
+        """Raise when the book cannot take one of the events."""
+        check.refuse(_entry.first_bad(self._state, *events[:-1]), events, self._levels, self._pools)
 
     def _listed(self, count: int) -> list[Fill]:
         """Return the first fills of the buffer as records."""
@@ -437,8 +438,14 @@ class OrderBook:
         self._arrays: tuple[Any, ...] = (*ladders, self._charges, self._room, self._sent, self._family)
         self._size = len(self._orders)
         self._shown = self._fills[:, :-1]
-        growing = self._orders, self._queues, self._sent, self._family, self._fills
-        self._one: tuple[Any, ...] = (self._arena, *growing)
+        self._one: tuple[Any, ...] = (
+            self._arena,
+            self._orders,
+            self._queues,
+            self._sent,
+            self._family,
+            self._fills,
+        )
 
     def _count_owner(self, owner: int) -> None:
         """Make room to count what an owner sends."""

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from sunshare_sim.errors import OrderError, describe, did_you_mean
+from sunshare_sim.market._checks import whole
 from sunshare_sim.market._random_books import PRICE_LEVELS, optimum, random_book, random_rules
 from sunshare_sim.market.mechanism import (
     Claim,
@@ -18,11 +19,12 @@ from sunshare_sim.market.mechanism import (
     make_mechanism,
     mechanism_class,
 )
-from sunshare_sim.market.orders import Fills, Orders
+from sunshare_sim.market.orders import NEVER, Fills, Orders
 from sunshare_sim.streams import stream
 from sunshare_sim.units import ASK, BID, IntArray
 
 BOOKS_A_MARKET: Final = 10
+MOST_POOLS: Final = 256
 
 
 class Case(NamedTuple):
@@ -126,10 +128,9 @@ def check_mechanism(
     >>> check_mechanism("none", books=20).passed
     True
     """
-    if books < 1:
-        raise OrderError(
-            describe("no book to check", where="check_mechanism", got=books, expected="books >= 1")
-        )
+    whole("books", books, 1, NEVER)
+    whole("seed", seed, 0, NEVER)
+    whole("most_pools", most_pools, 1, MOST_POOLS)
     cls: object = mechanism_class(mechanism) if isinstance(mechanism, str) else mechanism
     if not isinstance(cls, type):
         expected = "a registered name, or a class"
@@ -203,6 +204,8 @@ def _cases(
             try:
                 others = stream(seed, "conformance", "charges", first).integers(0, 9, rules.charges.shape)
                 market = market or _members(make, rules, others)
+                if book == first:
+                    _clear_nothing(make(replace(rules, charges=rules.charges.copy())), reference)
                 clearings = [
                     _cleared(member, batch, reference, stream(seed, "conformance", "ties", book))
                     for member, batch in zip(market, batches[: len(market)], strict=True)
@@ -230,8 +233,16 @@ def _members(
     return market
 
 
+def _clear_nothing(member: Mechanism, reference: ReferencePrices) -> None:
+    """Raise when a mechanism cannot clear an empty book, or clears one without a generator, or trades in it."""
+    nothing = Orders(*np.empty((len(Orders._fields), 0), dtype=np.int64))
+    clearing = _cleared(member, nothing, reference, None)
+    if clearing.fills.count or clearing.operator_surplus:
+        raise OrderError(describe("trades without orders", where="clear", got=clearing.fills.count))
+
+
 def _cleared(
-    member: Mechanism, orders: Orders, reference: ReferencePrices, rng: np.random.Generator
+    member: Mechanism, orders: Orders, reference: ReferencePrices, rng: np.random.Generator | None
 ) -> Clearing:
     """Return what a mechanism makes of a copy of the orders, as long as it is a clearing at all."""
     given = Orders(*(column.copy() for column in orders))
@@ -245,6 +256,9 @@ def _cleared(
         raise OrderError(describe("not a clearing", where="clear", got=repr(made), expected=expected))
     if not all(hasattr(column, "dtype") for column in tuple(fills)):
         raise OrderError(describe("not columns of numbers", where="clear", expected="arrays of int64"))
+    if isinstance(made.operator_surplus, bool) or not isinstance(made.operator_surplus, int | np.integer):
+        got = repr(made.operator_surplus)
+        raise OrderError(describe("surplus is no whole number", where="clear", got=got, expected="an int"))
     return clearing
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, TypeVar, ca
 import numpy as np
 
 from sunshare_sim.errors import OrderError, describe, did_you_mean
+from sunshare_sim.market._checks import is_number, is_whole
 from sunshare_sim.market.orders import Fills, Orders
 from sunshare_sim.registry import enter, gather, require_known
 from sunshare_sim.units import IntArray
@@ -112,19 +113,19 @@ class MarketRules:
         if self.charges.max(initial=0) >= HIGHEST_LEVELS:
             got, expected = str(self.charges.max()), f"below {HIGHEST_LEVELS} ticks"
             raise OrderError(describe("charge too high", where=where, got=got, expected=expected))
-        if not 2 <= self.price_levels <= HIGHEST_LEVELS:
+        if not is_whole(self.price_levels) or not 2 <= self.price_levels <= HIGHEST_LEVELS:
             expected = f"2 to {HIGHEST_LEVELS}"
             raise OrderError(
                 describe("price_levels out of range", where=where, got=self.price_levels, expected=expected)
             )
-        if self.pricing not in PRICINGS:
-            expected, hint = " or ".join(PRICINGS), did_you_mean(self.pricing, PRICINGS)
+        if str(self.pricing) not in PRICINGS:
+            expected, hint = " or ".join(PRICINGS), did_you_mean(str(self.pricing), PRICINGS)
             raise OrderError(
                 describe("unknown pricing", where=where, got=self.pricing, expected=expected, hint=hint)
             )
-        if not 0 <= self.k <= 1:
+        if not (is_number(self.k) and 0 <= self.k <= 1):
             raise OrderError(describe("k out of range", where=where, got=self.k, expected="0 to 1"))
-        if self.lifetime is not None and self.lifetime < 1:
+        if self.lifetime is not None and (not is_whole(self.lifetime) or self.lifetime < 1):
             expected = "1 or more slots, or None"
             raise OrderError(
                 describe("lifetime out of range", where=where, got=self.lifetime, expected=expected)
@@ -270,7 +271,7 @@ def mechanism_class(name: str) -> type[Mechanism]:
     return known[name]
 
 
-def make_mechanism(name: str, rules: MarketRules, **options: Any) -> Mechanism:
+def make_mechanism(name: str, rules: MarketRules, /, **options: Any) -> Mechanism:
     """Return the mechanism `name` for a market with these rules.
 
     Raises

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sunshare_sim.market.batch import take, with_rows
+from sunshare_sim.market.batch import check_orders, take, with_rows
 from sunshare_sim.market.book import OrderBook
 from sunshare_sim.market.mechanism import Claim, Clearing, MarketRules, ReferencePrices, mechanism
 from sunshare_sim.market.orders import Orders
@@ -41,6 +41,7 @@ class PostedOffers:
         rng: np.random.Generator | None = None,  # noqa: ARG002 - part of the contract
     ) -> Clearing:
         """Submit those who post, then those who take; a taker takes the best offers until it is served."""
+        check_orders(orders, self._rules)
         rows = np.argsort(orders.side != self.posting, kind="stable")
         self._book.clear()
         fills = with_rows(self._book.submit_many(*take(orders, rows)), rows)

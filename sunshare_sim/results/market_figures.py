@@ -34,7 +34,7 @@ def depth(run: Shown, slot: int | None = None) -> "Figure":
     slots, currency = run.slots, run.scenario.tariff.currency
     if slot is None:
         slot = int(slots["traded_kwh"].to_numpy().argmax())
-    if not 0 <= slot < len(slots):
+    if not isinstance(slot, int | np.integer) or not 0 <= slot < len(slots):
         expected = f"0 to {len(slots) - 1}"
         raise ResultError(describe("no such slot", where="plot.depth", got=slot, expected=expected))
     book = depth_of(run, slot)

@@ -1,16 +1,14 @@
 # ruff: noqa: C901, FBT001, PLR0912, PLR0913, PLR0915, PLR0917 -- a compiled loop over many arrays
 """A period of the laboratory in one compiled loop: the live market's matching, the strategies' own quoting kernels."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
 
 from sunshare_sim.agents.shaver import shaved
 from sunshare_sim.agents.zero_intelligence import even_price
 from sunshare_sim.agents.zip import ZipMemory, hear, shout_price
-from sunshare_sim.kernels import kernel, part
+from sunshare_sim.kernels import kernel, lent, part
 from sunshare_sim.market._book import (
     run_part,
 )  # the kernel itself: a call of the book a quote would cost ten times more
@@ -90,29 +88,6 @@ class Rules(NamedTuple):
     rational: bool
     ties: bool
     cap: float
-
-
-def _lent(array: Any) -> Any:
-    """Return an array for use while its owner keeps it."""
-    return array
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _without_owner(typing: Any, array: Any) -> Any:  # noqa: ARG001 - the compiler's protocol
-    """Return the same array without the counter of its users: counting them took two thirds of all time."""
-
-    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        struct = context.make_array(signature.return_type)(context, builder, arguments[0])
-        struct.meminfo = cgutils.get_null_value(struct.meminfo.type)
-        struct.parent = cgutils.get_null_value(struct.parent.type)
-        return struct._getvalue()  # noqa: SLF001 - the compiler's protocol
-
-    return array(array), make
-
-
-@overload(_lent, strict=False)  # type: ignore[untyped-decorator]
-def _compiled_lent(array: Any) -> Any:  # noqa: ARG001 - its type decides
-    return lambda array: _without_owner(array)  # noqa: PLW0108 - the compiler wants a function of Python
 
 
 @part
@@ -226,46 +201,46 @@ def hold(
         The stream of activations.
     """
     pits = Pits(
-        _lent(pits.side),
-        _lent(pits.limit),
-        _lent(pits.low),
-        _lent(pits.high),
-        _lent(pits.kind),
-        _lent(pits.active),
-        _lent(pits.profit),
-        _lent(pits.order_id),
-        _lent(pits.last_price),
-        _lent(pits.best_bid),
-        _lent(pits.best_ask),
-        _lent(pits.trades),
-        _lent(pits.sums),
-        _lent(pits.squares),
-        _lent(pits.failures),
-        _lent(pits.possible),
+        lent(pits.side),
+        lent(pits.limit),
+        lent(pits.low),
+        lent(pits.high),
+        lent(pits.kind),
+        lent(pits.active),
+        lent(pits.profit),
+        lent(pits.order_id),
+        lent(pits.last_price),
+        lent(pits.best_bid),
+        lent(pits.best_ask),
+        lent(pits.trades),
+        lent(pits.sums),
+        lent(pits.squares),
+        lent(pits.failures),
+        lent(pits.possible),
     )
     books = Books(
-        _lent(books.state),
-        _lent(books.orders),
-        _lent(books.queues),
-        _lent(books.bits),
-        _lent(books.tops),
-        _lent(books.charges),
-        _lent(books.room),
-        _lent(books.sent),
-        _lent(books.family),
-        _lent(books.fills),
-        _lent(books.messages),
+        lent(books.state),
+        lent(books.orders),
+        lent(books.queues),
+        lent(books.bits),
+        lent(books.tops),
+        lent(books.charges),
+        lent(books.room),
+        lent(books.sent),
+        lent(books.family),
+        lent(books.fills),
+        lent(books.messages),
     )
     memory = kinds.memory
     kinds = Kinds(
-        _lent(kinds.code),
-        _lent(kinds.numbers),
+        lent(kinds.code),
+        lent(kinds.numbers),
         ZipMemory(
-            _lent(memory.rate),
-            _lent(memory.inertia),
-            _lent(memory.start),
-            _lent(memory.distance),
-            _lent(memory.trend),
+            lent(memory.rate),
+            lent(memory.inertia),
+            lent(memory.start),
+            lent(memory.distance),
+            lent(memory.trend),
         ),
     )
     copies = pits.trades.size

@@ -241,7 +241,7 @@ def test_shared_owners_never_trade_with_themselves(drawn, data):
 
 
 def test_large_quantities_stay_exact():
-    huge = 10**17
+    huge = 10**16
     orders = book([(huge, 9), (3 * huge, 9)], [(huge + 1, 5), (7, 5)])
     fills = market().clear(orders, GRID).fills
     assert sum(fills.quantity.tolist()) == huge + 8
@@ -265,9 +265,14 @@ def test_nothing_to_match():
         ("price", LEVELS, "price out of range"),
         ("quantity", 0, "quantity out of range"),
         ("quantity", 2**62, "quantity out of range"),
+        (
+            "quantity",
+            2**63 // LEVELS,
+            "quantity out of range",
+        ),  # times any price it must stay within an int64
     ],
 )
-@pytest.mark.parametrize("name", ["uniform_price", "mid_market_rate"])
+@pytest.mark.parametrize("name", ["uniform_price", "mid_market_rate", "posted_seller"])
 def test_a_bad_order_is_named(name, column, value, says):
     orders = book([(1, 9)], [(1, 5)])
     getattr(orders, column)[1] = value

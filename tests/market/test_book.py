@@ -299,11 +299,60 @@ def test_replay_is_a_public_tape_in_order_of_time():
     tape = OrderBook().replay(Events(*np.array(rows).T))
     assert tape["event"].tolist() == [0, 1, 1, 2]
     assert tape["kind"].tolist() == ["quote", "quote", "trade", "cancel"]
-    assert tape["price"].fillna(-1).tolist() == [10, 12, 10, -1]
-    assert tape["quantity"].fillna(-1).tolist() == [5, 7, 5, -1]
+    assert tape["price"].fillna(-1).tolist() == [10, 12, 10, 12]
+    assert tape["quantity"].fillna(-1).tolist() == [5, 7, 5, 2]  # what the cancel withdrew
     assert tape["best_bid"].fillna(-1).tolist() == [-1, 12, 12, -1]
     assert tape["best_ask"].fillna(-1).tolist() == [10, -1, -1, -1]
     assert "owner" not in tape
+
+
+def test_replay_tells_what_happened_and_nothing_else():
+    rows = [
+        (SUBMIT, 0, 1, ASK, 0, 10, 5, GTC, NEVER),
+        (SUBMIT, 0, 1, ASK, 0, 9, 5, GTC, NEVER),  # the owner's second quote is beyond its rate
+        (REPLACE, 0, 0, 0, 0, 15, 0, GTC, 0),  # and so is this
+        (SUBMIT, 0, 2, BID, 0, 8, 3, GTC, NEVER),
+        (CANCEL, 1, 0, 0, 0, 0, 0, GTC, 0),  # of an order that never came in
+        (EXPIRE, 0, 0, 0, 0, 0, 0, GTC, 5),
+    ]
+    tape = OrderBook(rate_limit=1).replay(Events(*np.array(rows).T))
+    assert tape["event"].tolist() == [0, 3, 5]
+    free = OrderBook().replay(Events(*np.array(rows).T))
+    assert free["event"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert free.loc[2, ["kind", "side", "pool", "price", "quantity"]].tolist() == ["replace", ASK, 0, 15, 5]
+    assert free.loc[4, ["kind", "price", "quantity", "best_ask"]].tolist() == ["cancel", 9, 5, 15]
+
+
+def test_replay_checks_all_before_the_first():
+    book = OrderBook()
+    rows = [(SUBMIT, 0, 1, ASK, 0, 10, 5, GTC, NEVER), (CANCEL, 7, 0, 0, 0, 0, 0, GTC, 0)]
+    with pytest.raises(OrderError, match="row 1: order_id"):
+        book.replay(Events(*np.array(rows).T))
+    with pytest.raises(OrderError, match="no recorded stream"):
+        book.replay(None)
+    assert len(book) == 0
+
+
+def test_rate_counts_the_owners_of_orders_whatever_stands_in_other_rows():
+    submit = (SUBMIT, 0, 3, BID, 0, 12, 1, GTC, NEVER)
+    rows = [
+        submit,
+        submit,
+        (CANCEL, 1, 2**40, 0, 0, 0, 0, GTC, 0),
+        (EXPIRE, 0, 2**24 - 1, 0, 0, 0, 0, GTC, 0),
+    ]
+    book = OrderBook(rate_limit=1)
+    book.process(Events(*np.array(rows).T))
+    assert (book.rejected, book.rejected_by_owner) == (1, {3: 1})
+    assert book._sent.size < 100
+
+
+def test_what_has_no_expiry_never_expires():
+    book = OrderBook()
+    book.submit(0, BID, 0, 10, 5)
+    book.submit(0, BID, 0, 10, 5, expiry=2**63 - 2)
+    assert book.expire(2**63 - 1) == 1
+    assert book.order(0) is not None
 
 
 # Size

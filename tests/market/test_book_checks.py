@@ -63,6 +63,14 @@ def test_bad_batches_change_nothing():
         book.submit_many(*good[:3], [10], good[4])
     with pytest.raises(OrderError, match="price is no column"):
         book.submit_many(*good[:3], [[10, 10]], good[4])
+    for ragged in ([[12], [12, 12]], [[1], 2]):
+        with pytest.raises(OrderError, match="price is no column"):
+            book.submit_many(*good[:3], ragged, good[4])
+    for wrong in (None, "x", 2**70, 1.5):
+        with pytest.raises(OrderError, match="row 1"):
+            book.submit_many(*good[:3], [10, wrong], good[4])
+    with pytest.raises(OrderError, match="unknown time in force"):
+        book.submit_many(*good, tif=np.array("GTC"))
     with pytest.raises(OrderError, match="tif has another length"):
         book.submit_many(*good, tif=["GTC"])
     with pytest.raises(OrderError, match="row 1: quantity"):
@@ -95,6 +103,9 @@ def test_bad_batches_change_nothing():
         {"price_levels": 1},
         {"price_levels": 10.5},
         {"rate_limit": 0},
+        {"pricing": ["ask"]},
+        {"pricing": {}},
+        {"charges": [[0, None], [0, 0]]},
     ],
 )
 def test_bad_rules_are_refused(arguments):
@@ -121,6 +132,24 @@ def test_a_time_in_force_is_a_name(tif):
     many = tif if tif is None else [tif]
     with pytest.raises(OrderError, match="time in force"):
         book.submit_many([0], [BID], [0], [5], [1], tif=many)
+    assert everything(book) == before
+
+
+@pytest.mark.parametrize("value", [np.array([5]), np.array(5.5), [5], object()])
+def test_one_number_is_one_whole_number(value):
+    book = OrderBook()
+    book.submit(1, BID, 0, 5, 5)
+    before = everything(book)
+    for call in (
+        lambda: book.submit(1, ASK, 0, value, 5),
+        lambda: book.submit(1, ASK, 0, 9, 5, expiry=value),
+        lambda: book.submit(value, ASK, 0, 9, 5),
+        lambda: book.cancel(value),
+        lambda: book.expire(value),
+        lambda: book.replace(value, price=3),
+    ):
+        with pytest.raises(OrderError, match="no whole number"):
+            call()
     assert everything(book) == before
 
 

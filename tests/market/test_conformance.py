@@ -242,7 +242,40 @@ class ByArrival(UniformPriceAuction):
         return super().clear(orders, reference)._replace(fills=fills)
 
 
+class FallsOverNothing(UniformPriceAuction):
+    def clear(self, orders, reference, rng=None):
+        orders.price[0]
+        return super().clear(orders, reference, rng)
+
+
+class NeedsAGenerator(UniformPriceAuction):
+    def clear(self, orders, reference, rng=None):
+        rng.random()
+        return super().clear(orders, reference, rng)
+
+
+class KeepsAFloat(UniformPriceAuction):
+    surplus = 0.0
+
+    def clear(self, orders, reference, rng=None):
+        return super().clear(orders, reference, rng)._replace(operator_surplus=self.surplus)
+
+
+class KeepsFalse(KeepsAFloat):
+    surplus = False
+
+
+class KeepsSomethingOfNothing(UniformPriceAuction):
+    def clear(self, orders, reference, rng=None):
+        return super().clear(orders, reference, rng)._replace(operator_surplus=int(not orders.owner.size))
+
+
 BROKEN = [
+    (FallsOverNothing, "clears every book"),
+    (NeedsAGenerator, "clears every book"),
+    (KeepsAFloat, "clears every book"),
+    (KeepsFalse, "clears every book"),
+    (KeepsSomethingOfNothing, "clears every book"),
     (changed(double_fill), "no order is filled beyond its size"),
     (changed(dust), "no empty or split fills"),
     (changed(crumbs), "no empty or split fills"),
@@ -368,7 +401,8 @@ def test_what_is_no_mechanism_or_no_claim_is_refused():
 
 
 def test_no_books_and_no_such_mechanism_are_errors():
-    with pytest.raises(OrderError, match="no book to check"):
-        check_mechanism("none", books=0)
+    for wrong in ({"books": 0}, {"books": 2.5}, {"seed": "a"}, {"seed": -1}, {"most_pools": 0}):
+        with pytest.raises(OrderError, match=f"{next(iter(wrong))} out of range"):
+            check_mechanism("none", **wrong)
     with pytest.raises(OrderError, match="did you mean 'uniform_price'"):
         check_mechanism("uniform")

@@ -143,6 +143,14 @@ def test_a_broken_entry_point_is_named(registry, monkeypatch, value, says):
         (lambda: rules(pricing="rest"), "did you mean 'resting'"),
         (lambda: rules(k=1.5), "k out of range"),
         (lambda: rules(k=float("nan")), "k out of range"),
+        (lambda: rules(k="a"), "k out of range"),
+        (lambda: rules(k=None), "k out of range"),
+        (lambda: rules(lifetime=1.5), "lifetime out of range"),
+        (lambda: rules(lifetime="a"), "lifetime out of range"),
+        (lambda: rules(levels=2.5), "price_levels out of range"),
+        (lambda: rules(pricing=None), "unknown pricing"),
+        (lambda: make_mechanism("cda", rules(), name="x"), "unknown option of cda; got 'name'"),
+        (lambda: make_mechanism("cda", rules(), rules=1), "unknown option of cda; got 'rules'"),
     ],
 )
 def test_bad_rules_are_refused(make, says):

@@ -252,8 +252,9 @@ def test_figures_of_the_market(run, tmp_path):
             assert part.quantity_kwh.sum() == pytest.approx(mine.quantity_kwh.sum())
             assert part.orders.sum() == len(mine)
             assert (part.price_per_kwh if side == "ask" else -part.price_per_kwh).is_monotonic_increasing
-    with pytest.raises(ResultError, match="no such slot"):
-        kept.plot.depth(slot=12)
+    for wrong in (12, -1, 1.5, "a"):
+        with pytest.raises(ResultError, match="no such slot"):
+            kept.plot.depth(slot=wrong)
     with pytest.raises(ResultError, match=r"results\.quotes"):
         run(slots=2).plot.quotes()
 
