@@ -1,6 +1,8 @@
 # ruff: noqa: C901, PLR0913, PLR0917, PLR1714 -- the book is many arrays
 """The order book's door: what a message may contain, and the quick way in for a single one."""
 
+from typing import Final
+
 from sunshare_sim.kernels import kernel, lent, part
 from sunshare_sim.market._book import run_part
 from sunshare_sim.market._layout import (
@@ -15,10 +17,13 @@ from sunshare_sim.market._layout import (
     RATE,
     SHIFT,
     STATE_FIELDS,
+    USED,
     WORD,
     Queues,
 )
 from sunshare_sim.units import IntArray
+
+FULL: Final = -1 - EVENT_FIELDS  # there is no room for another order
 
 
 @kernel
@@ -129,12 +134,14 @@ def run_one(
     family: IntArray,
     fills: IntArray,
 ) -> int:
-    """Check and apply the event in `arena`; return the number of its fills, or -1 - the field that is wrong."""
+    """Check and apply the event in `arena`; return the number of its fills, -1 - the field that is wrong, or FULL."""
     state, event, bits, tops, charges, room = spread(lent(arena))
     some = (event[0], event[1], event[2], event[3], event[4], event[5], event[6], event[7])
     bad = _first_bad(state, *some)
     if bad >= 0:
         return -1 - bad
+    if state[USED] == orders.size:
+        return FULL
     state[FILLS] = 0
     ladders = (state, lent(orders), lent(queues), bits, tops, charges, room)
     run_part(0, 0, *ladders, lent(sent), lent(family), lent(fills), *some, event[8], 0, 1)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sunshare_sim.market import _book, _entry, _ladder, _upkeep
 from sunshare_sim.market import _checks as check
 from sunshare_sim.market import _layout as at
+from sunshare_sim.market._checks import PACK
 from sunshare_sim.market._memory import is_lent, room_for_fills, room_for_orders
 from sunshare_sim.market._tree import family_of, no_tree
 from sunshare_sim.market._views import depth_table, replay, show
@@ -153,8 +154,7 @@ class OrderBook:
             raise check.unknown("time in force", "order", tif, TIME_IN_FORCE) from None
         order_id = self._scalars[at.NEXT_ID]
         end = NEVER if expiry is None else expiry
-        event = (SUBMIT, 0, owner, side, pool, price, quantity, code, end)
-        return order_id, self._apply_one(event)
+        return order_id, self._apply_one(SUBMIT, 0, owner, side, pool, price, quantity, code, end)
 
     def cancel(self, order_id: int) -> bool:
         """Remove an order; return False when it is no longer there.
@@ -164,7 +164,7 @@ class OrderBook:
         OrderError
             When no order ever had this id.
         """
-        self._apply_one((CANCEL, order_id, 0, 0, 0, 0, 0, 0, 0))
+        self._apply_one(CANCEL, order_id)
         return self._scalars[at.REMOVED] == 1
 
     def replace(
@@ -183,12 +183,11 @@ class OrderBook:
         for name, value in (("price", price), ("quantity", quantity)):
             if value is not None:
                 check.whole(name, value, 1, NEVER)
-        event = (REPLACE, order_id, 0, 0, 0, price or 0, quantity or 0, GTC, 0)
-        return order_id, self._apply_one(event)
+        return order_id, self._apply_one(REPLACE, order_id, price=price or 0, quantity=quantity or 0)
 
     def expire(self, now: int) -> int:
         """Remove every order whose expiry is `now` or before; return how many."""
-        self._apply_one((EXPIRE, 0, 0, 0, 0, 0, 0, 0, now))
+        self._apply_one(EXPIRE, 0, expiry=now)
         return self._scalars[at.REMOVED]
 
     def submit_many(  # noqa: PLR0913 -- an order has these fields
@@ -219,17 +218,12 @@ class OrderBook:
             When any value is out of range or lengths differ; the book is unchanged.
         """
         count = np.size(owner)
-        columns = Events(
-            kind=np.zeros(count, dtype=np.int64),  # SUBMIT
-            order_id=np.zeros(count, dtype=np.int64),
-            owner=check.column("owner", owner),
-            side=check.column("side", side),
-            pool=check.column("pool", pool),
-            price=check.column("price", price),
-            quantity=check.column("quantity", quantity),
-            tif=check.tif_codes(tif, count),
-            expiry=check.per_order("expiry", NEVER if expiry is None else expiry, count),
-        )
+        named = zip(Events._fields[2:7], (owner, side, pool, price, quantity), strict=True)
+        kind, order_id = np.zeros((2, count), dtype=np.int64)  # SUBMIT, none
+        given = [check.column(*each) for each in named]
+        codes = check.tif_codes(tif, count)
+        ends = check.per_order("expiry", NEVER if expiry is None else expiry, count)
+        columns = Events._make((kind, order_id, *given, codes, ends))
         return self._apply(check.equal_lengths(columns, count))
 
     def process(self, events: Events) -> Fills:
@@ -282,9 +276,8 @@ class OrderBook:
 
     def clear(self) -> None:
         """Forget all orders and count ids, capacities and rates from the start again."""
-        _upkeep.clear(
-            self._state, self._orders, self._queues, self._bits, self._tops, self._sent, self._family
-        )
+        arguments: tuple[Any, ...] = (*self._arrays[:5], self._sent, self._family)
+        _upkeep.clear(*arguments)
         if self._capacity is not None:
             self._set_capacity(self._capacity)
 
@@ -308,14 +301,12 @@ class OrderBook:
     def depth(self, pool: int | None = None) -> "pd.DataFrame":
         """Return what rests, one row a side and price, best first: `side, price, quantity, orders`."""
         ladder, rung, rows = self._resting()
+        if pool is not None:
+            mine = ladder % self._pools == check.whole("pool", pool, 0, self._pools - 1)
+            ladder, rung, rows = ladder[mine], rung[mine], rows[mine]
         bids = ladder < self._pools
-        shown = slice(None) if pool is None else ladder % self._pools == self._pool(pool)
-        columns = (
-            np.where(bids, BID, ASK),
-            np.where(bids, self._levels - rung, rung),
-            rows[:, at.QUANTITY],
-        )
-        return depth_table(*(column[shown] for column in columns))
+        price = np.where(bids, self._levels - rung, rung)
+        return depth_table(np.where(bids, BID, ASK), price, rows[:, at.QUANTITY])
 
     def replay(self, events: Events) -> "pd.DataFrame":
         """Apply events one by one; return the public tape, one row a message and one a trade, in order of time.
@@ -371,21 +362,33 @@ class OrderBook:
 
     # Inside
 
-    def _apply_one(self, event: tuple[int, ...]) -> list[Fill]:
+    def _apply_one(  # noqa: PLR0913, PLR0917 -- an event has these fields
+        self,
+        kind: int,
+        order_id: int,
+        owner: int = 0,
+        side: int = 0,
+        pool: int = 0,
+        price: int = 0,
+        quantity: int = 0,
+        tif: int = GTC,
+        expiry: int = 0,
+    ) -> list[Fill]:
         """Check and apply one event; return its fills."""
         try:
-            check.PACK(self._packed, 0, *event)
+            PACK(self._packed, 0, kind, order_id, owner, side, pool, price, quantity, tif, expiry)
         except (struct.error, TypeError):
-            raise check.not_whole(event) from None
-        if self._scalars[at.USED] == self._size:
-            self._reserve(1)
+            raise check.not_whole((kind, order_id, owner, side, pool, price, quantity, tif, expiry)) from None
         if self._is_rated:
-            self._count_owner(event[2])
+            self._count_owner(owner)
         count = _entry.run_one(*self._one)
+        if count == _entry.FULL:
+            self._reserve(1)
+            count = _entry.run_one(*self._one)
         if count > 0:
             return self._listed(count)
         if count < 0:
-            raise check.refusal(-1 - count, event[-1 - count], self._levels, self._pools)
+            raise check.refusal(-1 - count, self._event[-1 - count, 0], self._levels, self._pools)
         return []
 
     def _apply(self, events: Events) -> Fills:
@@ -438,14 +441,8 @@ class OrderBook:
         self._arrays: tuple[Any, ...] = (*ladders, self._charges, self._room, self._sent, self._family)
         self._size = len(self._orders)
         self._shown = self._fills[:, :-1]
-        self._one: tuple[Any, ...] = (
-            self._arena,
-            self._orders,
-            self._queues,
-            self._sent,
-            self._family,
-            self._fills,
-        )
+        growing = self._orders, self._queues, self._sent, self._family, self._fills
+        self._one: tuple[Any, ...] = (self._arena, *growing)
 
     def _count_owner(self, owner: int) -> None:
         """Make room to count what an owner sends."""
@@ -492,7 +489,7 @@ class OrderBook:
     def _best_rung(self, pool: int | None, side: int) -> int | None:
         """Return the lowest rung in use on one side of a pool, or of all pools."""
         tops = self._tops.reshape(2, -1)[side]
-        best = int(tops.min() if pool is None else tops[self._pool(pool)])
+        best = int(tops.min() if pool is None else tops[check.whole("pool", pool, 0, self._pools - 1)])
         return None if best == at.NOTHING else best >> self._shift
 
     def _resting(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -501,7 +498,3 @@ class OrderBook:
         rows = rows[rows[:, at.QUANTITY] > 0]
         ladder = rows[:, at.RUNG] >> self._shift
         return ladder, rows[:, at.RUNG] - (ladder << self._shift), rows
-
-    def _pool(self, pool: int) -> int:
-        """Return a pool's number, checked."""
-        return check.whole("pool", pool, 0, self._pools - 1)

@@ -20,6 +20,15 @@ from sunshare_sim.scenario.base import Names, Section, Within, check_name, field
 Row = Annotated[tuple[float, ...], Field(strict=False)]
 Matrix = Annotated[tuple[Row, ...], Field(strict=False)]
 ON_THE_BOOK: Final = ("cda", "posted_seller", "posted_buyer")
+# What is on neither list is another package's, which refuses capacities itself where it cannot hold them
+OFF_THE_BOOK: Final = (
+    "uniform_price",
+    "pay_as_bid",
+    "mid_market_rate",
+    "bill_sharing",
+    "supply_demand_ratio",
+    "none",
+)
 MOST_KWH: Final = 1e9
 
 
@@ -128,7 +137,7 @@ class Market(Section):
             raise mistake(
                 "in rounds every home quotes anew", key="order_lifetime", expected="slot, or rounds: 1"
             )
-        if self.pair_capacity_kwh is not None and self.mechanism not in ON_THE_BOOK:
+        if self.pair_capacity_kwh is not None and self.mechanism in OFF_THE_BOOK:
             raise mistake(
                 f"{self.mechanism} knows no capacities between zones",
                 key="pair_capacity_kwh",
