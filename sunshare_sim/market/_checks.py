@@ -63,8 +63,8 @@ def column(name: str, values: npt.ArrayLike) -> IntArray:
         array = np.asarray(values, dtype=object)  # numpy makes text of numbers where one of them is text
     if array.ndim != 1:
         raise OrderError(describe(f"{name} is no column", got=array.shape, expected="one dimension"))
-    if array.dtype == np.int64:
-        return np.ascontiguousarray(array)
+    if array.dtype == np.int64:  # whatever cannot be written to, as of pandas, would be compiled for anew
+        return array if array.flags.carray else array.copy()
     return exact(name, array)
 
 

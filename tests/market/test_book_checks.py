@@ -3,6 +3,7 @@ import pytest
 
 from sunshare_sim.errors import OrderError
 from sunshare_sim.market import ASK, BID, Events, OrderBook
+from sunshare_sim.market._checks import column
 from sunshare_sim.market.orders import CANCEL, SUBMIT
 
 
@@ -133,6 +134,16 @@ def test_a_time_in_force_is_a_name(tif):
     with pytest.raises(OrderError, match="time in force"):
         book.submit_many([0], [BID], [0], [5], [1], tif=many)
     assert everything(book) == before
+
+
+def test_columns_that_cannot_be_written_to_need_no_other_kernel():
+    columns = [np.array([value, value]) for value in (1, BID, 0, 10, 5)]
+    for each in columns:
+        each.setflags(write=False)
+    assert all(column("price", each).flags.carray for each in (*columns, np.arange(6)[::2]))
+    book = OrderBook()
+    book.submit_many(*columns)
+    assert [order.price for order in book.orders()] == [10, 10]
 
 
 @pytest.mark.parametrize("value", [np.array([5]), np.array(5.5), [5], object()])
