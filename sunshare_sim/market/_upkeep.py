@@ -136,7 +136,7 @@ def _living(state: IntArray, orders: IntArray, queues: Queues, bits: IntArray, t
             place = (ladder << shift) + rung
             order = queues[at(2 * place)]
             while order != NOBODY:
-                slot = order >> ORDER_BITS
+                slot = int(order) >> ORDER_BITS  # plain Python has an int32 here
                 marks[at(slot >> WORD)] |= (orders[at(order + QUANTITY)] > 0) << (slot & 31)
                 order = behind(order, orders)
             rung = next_rung(place, shift, bits, tops)
