@@ -17,9 +17,9 @@ def first_bad(
 ) -> tuple[int, int]:
     """Return the first row that is out of range and its column in `Orders`, or (-1, 0).
 
-    The row whose quantity makes the sum, times any price, overflow counts as out of range.
+    The row whose quantity makes a side's sum, or what both sides may trade times any price, overflow counts as such.
     """
-    total = 0
+    bids, asks, most = 0, 0, NEVER // price_levels
     for row in range(side.size):
         if side[row] != BID and side[row] != ASK:
             return row, 1
@@ -27,9 +27,14 @@ def first_bad(
             return row, 2
         if price[row] < 1 or price[row] >= price_levels:
             return row, 3
-        if quantity[row] < 1 or quantity[row] > NEVER // price_levels - total:
+        if quantity[row] < 1 or quantity[row] > (1 << 62) - bids - asks:
             return row, 4
-        total += quantity[row]
+        if side[row] == BID:
+            bids += quantity[row]
+        else:
+            asks += quantity[row]
+        if min(bids, asks) > most:
+            return row, 4
     return -1, 0
 
 

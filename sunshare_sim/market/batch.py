@@ -35,7 +35,7 @@ def check_orders(orders: Orders, rules: MarketRules) -> None:
         "side": "BID (1) or ASK (-1)",
         "pool": f"0 to {rules.pools - 1}",
         "price": f"1 to {rules.price_levels - 1} ticks",
-        "quantity": f"1 or more, together at most {NEVER // rules.price_levels}",
+        "quantity": f"1 or more, on one of the sides at most {NEVER // rules.price_levels} together",
     }
     name = Orders._fields[column_number]
     value = int(orders[column_number][row])
